@@ -1,0 +1,199 @@
+package value
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+var (
+	_ Value = (*Str)(nil)
+	_ Value = (*List)(nil)
+	_ Value = (*Hash)(nil)
+	_ Value = (*Set)(nil)
+	_ Value = (*ZSet)(nil)
+)
+
+// tightLimits lets small tests cross every limit.
+func tightLimits() *Limits {
+	return &Limits{HashEntries: 6, HashValue: 5, SetInts: 6, ZSetEntries: 6, ZSetValue: 5}
+}
+
+// word draws strings that are often equal and sometimes longer than the limits.
+func word(t *rapid.T, label string) string {
+	return rapid.StringMatching(`[a-e]{1,2}|[a-c]{6}|-?[0-9]{1,2}|\x00?`).Draw(t, label)
+}
+
+func TestStrClonesAppendApart(t *testing.T) {
+	s := &Str{B: append(make([]byte, 0, 64), "ab"...)}
+	c := s.Clone().(*Str)
+	s.Append([]byte("-original"))
+	c.Append([]byte("-copy"))
+	if string(s.B) != "ab-original" || string(c.B) != "ab-copy" || c.Len() != 7 {
+		t.Errorf("original %q, copy %q", s.B, c.B)
+	}
+}
+
+func TestStrEncoding(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                    EncodingEmbstr,
+		"0":                                   EncodingInt,
+		"-0":                                  EncodingEmbstr,
+		"-":                                   EncodingEmbstr,
+		"+1":                                  EncodingEmbstr,
+		"01":                                  EncodingEmbstr,
+		"1.0":                                 EncodingEmbstr,
+		" 1":                                  EncodingEmbstr,
+		"-17":                                 EncodingInt,
+		"9223372036854775807":                 EncodingInt,
+		"9223372036854775808":                 EncodingEmbstr,
+		"-9223372036854775808":                EncodingInt,
+		"-9223372036854775809":                EncodingEmbstr,
+		"-92233720368547758080":               EncodingEmbstr,
+		string(bytes.Repeat([]byte("x"), 44)): EncodingEmbstr,
+		string(bytes.Repeat([]byte("x"), 45)): EncodingRaw,
+	} {
+		if got := (&Str{B: []byte(text)}).Encoding(); got != want {
+			t.Errorf("%q is %s, want %s", text, got, want)
+		}
+	}
+}
+
+func TestParseIntTakesOnlyWhatPrintsBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := rapid.OneOf(
+			rapid.StringMatching(`[-+]?[0-9]{0,21}`),
+			rapid.Map(rapid.Int64(), func(n int64) string { return strconv.FormatInt(n, 10) }),
+		).Draw(t, "s")
+		want, err := strconv.ParseInt(s, 10, 64)
+		canonical := err == nil && strconv.FormatInt(want, 10) == s
+		if got, ok := parseInt(s); ok != canonical || ok && got != want {
+			t.Fatalf("parseInt(%q) = %d, %v; want %d, %v", s, got, ok, want, canonical)
+		}
+	})
+}
+
+// TestEncodings pins the limits of Redis 7.0.15: the last size that is compact and the first that is not.
+func TestEncodings(t *testing.T) {
+	limits := DefaultLimits()
+	long := func(n int) string { return string(bytes.Repeat([]byte("m"), n)) }
+	hash := func(n int, value string) string {
+		h := NewHash(&limits)
+		for i := range n {
+			h.Set(strconv.Itoa(i), value)
+		}
+		return h.Encoding()
+	}
+	set := func(n int, more ...string) string {
+		s := NewSet(&limits)
+		for i := range n {
+			s.Add(strconv.Itoa(i))
+		}
+		for _, m := range more {
+			s.Add(m)
+		}
+		return s.Encoding()
+	}
+	zset := func(n int, more ...string) string {
+		z := NewZSet(&limits)
+		for i := range n {
+			z.Add(strconv.Itoa(i), 0)
+		}
+		for _, m := range more {
+			z.Add(m, 1)
+		}
+		return z.Encoding()
+	}
+	for _, c := range []struct{ what, got, want string }{
+		{"hash of 512", hash(512, long(64)), EncodingListpack},
+		{"hash of 513", hash(513, ""), EncodingHashtable},
+		{"hash with a value of 65", hash(1, long(65)), EncodingHashtable},
+		{"set of 512 integers", set(512), EncodingIntset},
+		{"set of 513 integers", set(513), EncodingHashtable},
+		{"set with 03", set(1, "03"), EncodingHashtable},
+		{"set of one name", set(0, "a"), EncodingHashtable},
+		{"sorted set of 128", zset(128), EncodingListpack},
+		{"sorted set of 128, one again", zset(128, "0"), EncodingListpack},
+		{"sorted set of 129", zset(129), EncodingSkiplist},
+		{"sorted set with a member of 64", zset(0, long(64)), EncodingListpack},
+		{"sorted set with a member of 65", zset(0, long(65)), EncodingSkiplist},
+		{"list", NewList().Encoding(), EncodingQuicklist},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s is %s, want %s", c.what, c.got, c.want)
+		}
+	}
+}
+
+func TestLimitsMayChangeAtRunTime(t *testing.T) {
+	limits := DefaultLimits()
+	h := NewHash(&limits)
+	h.Set("a", "1")
+	limits.HashEntries = 1
+	if h.Encoding() != EncodingListpack {
+		t.Error("a hash left its compact form without an edit")
+	}
+	h.Set("b", "2")
+	if h.Encoding() != EncodingHashtable {
+		t.Error("an edit did not see the new limit")
+	}
+	h.Delete("b")
+	if h.Encoding() != EncodingHashtable {
+		t.Error("a hash went back to its compact form")
+	}
+}
+
+// scanAll runs scan with the count until the end.
+func scanAll(t rapid.TB, count int, scan func(cursor uint64, count int) uint64) {
+	t.Helper()
+	for cursor := scan(0, count); cursor != 0; {
+		next := scan(cursor, count)
+		if next != 0 && next <= cursor || cursor >= 1<<53 {
+			t.Fatalf("cursor %d after %d", next, cursor)
+		}
+		cursor = next
+	}
+}
+
+func sorted[E any](s []E, cmp func(a, b E) int) []E {
+	s = slices.Clone(s)
+	slices.SortFunc(s, cmp)
+	return s
+}
+
+func TestIteratorsStopWhenAsked(t *testing.T) {
+	limits := DefaultLimits()
+	for _, size := range []int{5, 600} { // compact and not
+		hash, set, zset, list := NewHash(&limits), NewSet(&limits), NewZSet(&limits), NewList()
+		for i := range size {
+			s := strconv.Itoa(i)
+			hash.Set(s, s)
+			set.Add(s)
+			zset.Add(s, 0)
+			list.PushBack(s)
+		}
+		n := 0
+		for range hash.All() {
+			n++
+			break
+		}
+		for range set.All() {
+			n++
+			break
+		}
+		for range zset.RevRange(0, size) {
+			n++
+			break
+		}
+		for range list.All() {
+			n++
+			break
+		}
+		if n != 4 {
+			t.Errorf("%d elements from 4 iterators stopped at once", n)
+		}
+	}
+}
