@@ -1,0 +1,181 @@
+package aof
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// life is what a process did with a log until the disk failed it.
+type life struct {
+	units    []done
+	released int // of units
+}
+
+// add appends a unit and waits for it.
+func (f *life) add(l *Log, u done) {
+	seq := u.appendTo(l)
+	f.units = append(f.units, u)
+	if synced(l, seq) == nil {
+		f.released = int(seq)
+	}
+}
+
+// base writes what units say; a failure shows at Commit.
+func (f *life) base(r *Rewrite, seq uint64) {
+	for _, u := range f.units[:seq] {
+		for _, e := range u.Effects {
+			r.Write(u.DB, words(e)...)
+		}
+	}
+}
+
+// live appends, rewrites, gives a rewrite up and rewrites again.
+func live(d *memDisk, p Policy) *life {
+	f := &life{}
+	l, _, _, err := reopen(d, Options{Policy: p, Keep: time.Hour})
+	if err != nil {
+		return f
+	}
+	next := 0
+	add := func(n int) {
+		for range n {
+			effects := []string{fmt.Sprint("SET k", next, " v"), fmt.Sprint("DEL k", next-1)}
+			f.add(l, done{DB: next / 3 % 2, Effects: effects[next%2:]})
+			next++
+		}
+	}
+	add(3)
+	for round := range 3 {
+		r, err := l.PrepareRewrite()
+		if err != nil {
+			continue
+		}
+		add(1)
+		seq := r.Rotate()
+		add(2)
+		f.base(r, seq)
+		if round == 1 {
+			r.Abort()
+		} else {
+			r.Commit()
+		}
+		add(1)
+		if round == 2 {
+			l.dir.forget(l.dir.manifest.history)
+		}
+	}
+	last := done{Effects: []string{"SET last v"}}
+	last.appendTo(l)
+	f.units = append(f.units, last)
+	l.Close()
+	return f
+}
+
+// check opens what is left of the disk: it must hold a prefix of the units, at least of n, and take more.
+func (f *life) check(t *testing.T, left *memDisk, n int) {
+	t.Helper()
+	before := left.content()
+	l, got, report, err := reopen(left, Options{Policy: Always})
+	if err != nil {
+		t.Fatalf("%v\n%q", err, before)
+	}
+	if report.Seq < uint64(n) || report.Seq > uint64(len(f.units)) {
+		t.Fatalf("%d units are back, of %d, and %d were released\n%q", report.Seq, len(f.units), n, before)
+	}
+	want := flat(f.units[:report.Seq])
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("%s\n%q", diff, before)
+	}
+	fill(t, l, someUnits[:2])
+	left = left.powerCut(some(0))
+	mustClose(t, l)
+	_, got, _ = mustReopen(t, left, Options{})
+	if diff := cmp.Diff(append(want, flat(someUnits[:2])...), got); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+// Whatever change of the disk is the last one, before a kill -9 or a power cut, the next start finds every unit that was
+// released under the policy's promise.
+func TestCrashAtAnyPoint(t *testing.T) {
+	for _, policy := range []Policy{Always, EverySec} {
+		t.Run(policy.String(), func(t *testing.T) {
+			for at := 1; ; at++ {
+				d := newMemDisk()
+				d.failAt, d.crash = at, true
+				f := live(d, policy)
+				promised := f.released
+				if policy == EverySec {
+					promised = 0
+				}
+				for seed := range 6 {
+					f.check(t, d.powerCut(some(seed*at)), promised)
+				}
+				if d.ops < at {
+					return
+				}
+				f.check(t, d.revive(), f.released)
+			}
+		})
+	}
+}
+
+// some chooses nothing (0), everything (1), or by chance.
+func some(seed int) func(n int) int {
+	random := rand.New(rand.NewPCG(uint64(seed), 0))
+	return func(n int) int {
+		switch seed {
+		case 0:
+			return 0
+		case 1:
+			return n
+		}
+		return random.IntN(n + 1)
+	}
+}
+
+// A failure that passes (a full disk) loses nothing that was released, whether the log goes on or not.
+func TestOneFailureAtAnyPoint(t *testing.T) {
+	for _, policy := range []Policy{Always, EverySec} {
+		for at := 1; ; at++ {
+			d := newMemDisk()
+			d.failAt = at
+			f := live(d, policy)
+			if policy == Always {
+				for seed := range 3 {
+					f.check(t, d.powerCut(some(seed*at)), f.released)
+				}
+			}
+			if d.ops < at {
+				break
+			}
+			f.check(t, d.revive(), f.released)
+		}
+	}
+}
+
+// A start that is interrupted while it repairs leaves a directory that the next one repairs.
+func TestCrashDuringRepair(t *testing.T) {
+	d := newMemDisk()
+	d.failAt, d.crash = 60, true
+	f := live(d, Always)
+	if len(f.units) < 5 || f.released == len(f.units) {
+		t.Fatalf("the crash came at the wrong time: %d units", len(f.units))
+	}
+	for seed := range 10 {
+		for at := 1; ; at++ {
+			left := d.powerCut(some(seed))
+			left.failAt, left.crash = at, true
+			l, _, _, err := reopen(left, Options{})
+			if err == nil {
+				mustClose(t, l)
+				break
+			}
+			f.check(t, left.powerCut(some(seed+1)), f.released)
+		}
+	}
+}
