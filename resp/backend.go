@@ -1,0 +1,59 @@
+package resp
+
+import (
+	"context"
+
+	"github.com/omniproxy/omniproxy/resp/command"
+)
+
+// Command is one request of a client. Args and Raw are valid until Do returns.
+type Command struct {
+	Spec *command.Spec // nil only when Refused is set
+	Args [][]byte      // the words of the command, its name first
+	Raw  []byte        // the same as the client sent it; nil when it must be encoded from Args
+	// Refused is why this command must not be done: unknown, wrong arity, not permitted. It is answered with this
+	// error and, inside MULTI, spoils the transaction.
+	Refused error
+}
+
+// Progress says how far [Conn.Do] came.
+type Progress int
+
+const (
+	// Done: the commands that were taken are answered.
+	Done Progress = iota
+	// Later: the last command taken is outstanding; the backend calls [Session.Resume] once when it is answered.
+	Later
+)
+
+// Backend answers commands: from memory and files, or by asking a real Redis.
+type Backend interface {
+	// Connect returns the backend's side of a new client. It must not block.
+	Connect(s *Session) Conn
+	// Drain answers what is outstanding as if its time were over. Nothing is left outstanding after that: see
+	// [Session.Draining].
+	Drain()
+	// Shutdown makes everything durable. It is called after the last Conn was closed.
+	Shutdown(ctx context.Context) error
+}
+
+// Conn is a backend's side of one client. Do and Close are never called at the same time; Do is not called while a
+// command is outstanding.
+type Conn interface {
+	// Do takes commands from the head of batch, answers them in order into the session's Out, and never blocks. It
+	// returns how many it took: at least one, unless the session is [Session.Closing]; the rest come again with the
+	// next call. With Later it copies what it still needs of the last one, for Args and Raw die with the call.
+	//
+	// A panic of Do ends the process, for the backend's locks may be held: which panics are survived, it decides itself.
+	Do(batch []Command) (taken int, p Progress)
+	// Gone tells that the client left or was killed: from its return on, an outstanding command consumes nothing. It is
+	// called once, before Close, from any goroutine, perhaps during a Do, whose commands then need not be done.
+	Gone()
+	// Close is the last call: the backend forgets the client. A command that was outstanding stays unanswered.
+	Close()
+}
+
+// Filter looks at a command before it is done. It may set Refused, or replace an argument (and then sets Raw to nil).
+// It never does I/O. Commands of a batch pass the filters before the first of them is done; one that has to wait for
+// those before it passes them again.
+type Filter func(s *Session, c *Command)

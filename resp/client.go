@@ -1,0 +1,165 @@
+package resp
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/omniproxy/omniproxy/resp/command"
+)
+
+// Client is what CLIENT LIST shows of a session. The fields that a backend moves are atomics: any session may list
+// all others at any time.
+type Client struct {
+	ID      int64
+	Addr    string // peer, "127.0.0.1:50000" or "/path/to.sock:0"
+	Local   string // the address it came to
+	Created time.Time
+
+	DB      atomic.Int32
+	Multi   atomic.Int32 // commands queued inside MULTI; -1 outside
+	Watch   atomic.Int32 // keys watched
+	Lost    atomic.Bool  // one of them changed: EXEC will fail
+	Sub     atomic.Int32 // channels, patterns, shard channels
+	PSub    atomic.Int32
+	SSub    atomic.Int32
+	Blocked atomic.Bool
+	Monitor atomic.Bool
+	Last    atomic.Pointer[command.Spec]
+
+	proto   atomic.Int32
+	active  atomic.Int64 // Unix milliseconds of the last bytes received
+	pending atomic.Int64 // bytes received that are not done
+	noEvict atomic.Bool
+	fd      int
+	unix    bool
+
+	authenticated bool      // read and written with the session's turn only
+	reply         replyMode // likewise, or by whoever answers an outstanding command
+
+	mu      sync.Mutex // guards the two below
+	name    string
+	library [2]string // LIB-NAME and LIB-VER as CLIENT SETINFO said, though Redis 7.0 refuses that command
+}
+
+// peer is what a transport knows of a connection.
+type peer struct {
+	addr, local string
+	fd          int // of the socket, -1 if there is none
+	unix        bool
+}
+
+func (c *Client) init(id int64, p peer, now time.Time) {
+	c.ID, c.Addr, c.Local, c.fd, c.unix, c.Created = id, p.addr, p.local, p.fd, p.unix, now
+	c.Multi.Store(-1)
+	c.proto.Store(2)
+	c.active.Store(now.UnixMilli())
+}
+
+func (c *Client) heard(now time.Time) { c.active.Store(now.UnixMilli()) }
+
+// Proto is the version of RESP the client speaks: 2 or 3.
+func (c *Client) Proto() int { return int(c.proto.Load()) }
+
+// Name is what CLIENT SETNAME gave; empty if nothing.
+func (c *Client) Name() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.name
+}
+
+func (c *Client) setName(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.name = name
+}
+
+// Library returns the client library's name and version, as far as it told them.
+func (c *Client) Library() (name, version string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.library[0], c.library[1]
+}
+
+// longestLibrary bounds what is remembered of a client library's name or version.
+const longestLibrary = 128
+
+// observe remembers what CLIENT SETINFO says although Redis 7.0 does not know that command: the limit on BLOCK
+// depends on the library.
+func (c *Client) observe(args [][]byte) {
+	if len(args) != 4 || !fold(args[0], "CLIENT") || !fold(args[1], "SETINFO") || len(args[3]) > longestLibrary {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case fold(args[2], "LIB-NAME"):
+		c.library[0] = string(args[3])
+	case fold(args[2], "LIB-VER"):
+		c.library[1] = string(args[3])
+	}
+}
+
+// subscribed reports whether the client receives messages.
+func (c *Client) subscribed() bool { return c.Sub.Load()+c.PSub.Load()+c.SSub.Load() > 0 }
+
+// kind is the client's type for CLIENT LIST TYPE and CLIENT KILL TYPE.
+func (c *Client) kind() string {
+	if c.subscribed() {
+		return "pubsub"
+	}
+	return "normal"
+}
+
+// flags are the letters of CLIENT LIST's flags field, in Redis' order.
+func (s *Session) flags() string {
+	c := &s.Client
+	var f strings.Builder
+	for _, flag := range []struct {
+		letter byte
+		set    bool
+	}{
+		{'O', c.Monitor.Load()},
+		{'P', c.subscribed()},
+		{'x', c.Multi.Load() >= 0},
+		{'b', c.Blocked.Load()},
+		{'d', c.Lost.Load()},
+		{'c', s.closing.Load()},
+		{'U', c.unix},
+		{'e', c.noEvict.Load()},
+	} {
+		if flag.set {
+			f.WriteByte(flag.letter)
+		}
+	}
+	if f.Len() == 0 {
+		return "N"
+	}
+	return f.String()
+}
+
+// line renders the client as one line of CLIENT LIST (https://redis.io/commands/client-list), with Redis 7.0's fields.
+//
+// A session has one buffer for replies, of rbs bytes with obl of them in use, and no list of more (oll, omem). Arguments
+// stay in the query buffer until they are done (argv-mem).
+func (s *Session) line(now time.Time) string {
+	c := &s.Client
+	last := "NULL"
+	if spec := c.Last.Load(); spec != nil {
+		last = spec.FullName
+	}
+	pending := c.pending.Load()
+	held, capacity, writing := s.Out.size()
+	events := "r"
+	if writing {
+		events = "rw"
+	}
+	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d ssub=%d multi=%d "+
+		"qbuf=%d qbuf-free=0 argv-mem=0 multi-mem=0 rbs=%d rbp=%d obl=%d oll=0 omem=0 tot-mem=%d events=%s cmd=%s user=default redir=-1 resp=%d",
+		c.ID, c.Addr, c.Local, c.fd, c.Name(), int64(now.Sub(c.Created).Seconds()), max(0, now.UnixMilli()-c.active.Load())/1000, s.flags(),
+		c.DB.Load(), c.Sub.Load(), c.PSub.Load(), c.SSub.Load(), c.Multi.Load(),
+		pending, capacity, held, held, int64(unsafe.Sizeof(*s))+pending+int64(capacity), events, last, c.Proto())
+}

@@ -1,0 +1,222 @@
+package resp
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+func newOut() (o *Out, woken, killed *int) {
+	woken, killed = new(int), new(int)
+	return &Out{wake: func() { *woken++ }, kill: func() { *killed++ }}, woken, killed
+}
+
+// drain takes all that may leave.
+func drain(o *Out) string {
+	b := string(o.take())
+	o.done()
+	return b
+}
+
+func TestGatesHoldBackWhatStandsBehindThem(t *testing.T) {
+	o, woken, _ := newOut()
+	o.Append([]byte("a"))
+	o.AppendGated([]byte("b"), 5)
+	o.Push([]byte("c"))
+	o.AppendGated([]byte("d"), 7)
+	o.Append([]byte("e"))
+	if got := drain(o); got != "a" {
+		t.Errorf("before any release: %q", got)
+	}
+	if got := drain(o); got != "" {
+		t.Errorf("nothing may leave: %q", got)
+	}
+	*woken = 0
+	o.Release(4)
+	if *woken != 0 {
+		t.Error("a release of earlier units opens nothing")
+	}
+	o.Release(5)
+	if got := drain(o); got != "bc" || *woken != 1 {
+		t.Errorf("after the first release: %q, woken %d times", got, *woken)
+	}
+	o.Release(9)
+	if got := drain(o); got != "de" || *woken != 2 {
+		t.Errorf("after the last release: %q, woken %d times", got, *woken)
+	}
+}
+
+func TestALaterReleaseOpensEarlierGates(t *testing.T) {
+	o, _, _ := newOut()
+	o.AppendGated([]byte("a"), 1)
+	o.AppendGated([]byte("b"), 2)
+	o.AppendGated([]byte("c"), 3)
+	o.Release(2)
+	o.Release(1)
+	if got := drain(o); got != "ab" {
+		t.Errorf("got %q", got)
+	}
+}
+
+// Whatever is appended, gated, pushed, released and taken in whatever order: bytes leave in the order they were appended,
+// and none before its gate and those before it are open.
+func TestOutKeepsOrderAndGates(t *testing.T) {
+	type piece struct {
+		text string
+		seq  uint64 // 0 = no gate
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		o, woken, killed := newOut()
+		var model []piece // not written
+		var seq, released uint64
+		n := 0
+		next := func(t *rapid.T) string {
+			n++
+			return fmt.Sprintf("<%d%s>", n, bytes.Repeat([]byte{'.'}, rapid.SampledFrom([]int{0, 1, 100, keepSpare}).Draw(t, "size")))
+		}
+		var taken []byte
+		t.Repeat(map[string]func(*rapid.T){
+			"append": func(t *rapid.T) {
+				p := piece{text: next(t)}
+				o.Append([]byte(p.text))
+				model = append(model, p)
+			},
+			"push": func(t *rapid.T) {
+				p, before := piece{text: next(t)}, *woken
+				o.Push([]byte(p.text))
+				model = append(model, p)
+				if *woken == before {
+					t.Fatal("a push does not wake")
+				}
+			},
+			"gate": func(t *rapid.T) {
+				seq++
+				p := piece{next(t), seq}
+				o.AppendGated([]byte(p.text), p.seq)
+				model = append(model, p)
+			},
+			"release": func(t *rapid.T) {
+				up := rapid.Uint64Range(0, seq).Draw(t, "up to")
+				opens := false
+				for _, p := range model {
+					opens = opens || p.seq > released && p.seq <= up
+				}
+				before := *woken
+				o.Release(up)
+				if released = max(released, up); opens && *woken == before {
+					t.Fatal("a release that opens a gate does not wake")
+				}
+			},
+			"take": func(t *rapid.T) {
+				if taken != nil {
+					return
+				}
+				var want string
+				for len(model) > 0 && model[0].seq <= released {
+					want += model[0].text
+					model = model[1:]
+				}
+				taken = o.take()
+				if string(taken) != want {
+					t.Fatalf("took %d bytes %.40q, want %d %.40q", len(taken), taken, len(want), want)
+				}
+			},
+			"done": func(t *rapid.T) {
+				if taken != nil {
+					o.done()
+					taken = nil
+				}
+			},
+			"": func(t *rapid.T) {
+				want := 0
+				for _, p := range model {
+					want += len(p.text)
+				}
+				if got := o.Len(); got != want {
+					t.Fatalf("Len is %d, want %d", got, want)
+				}
+				if _, capacity, _ := o.size(); want == 0 && taken == nil && capacity > keepSpare && cap(o.spare) > 0 {
+					t.Fatalf("two buffers while nothing waits: %d bytes", capacity)
+				}
+			},
+		})
+		if *killed > 0 {
+			t.Fatal("nobody is that slow")
+		}
+	})
+}
+
+func TestWhatIsTakenIsNotOverwritten(t *testing.T) {
+	o, _, _ := newOut()
+	o.Append([]byte("first"))
+	a := o.take()
+	o.Append([]byte("other"))
+	if string(a) != "first" {
+		t.Fatalf("taken bytes became %q", a)
+	}
+	o.done()
+	b := o.take()
+	o.Append([]byte("third"))
+	if string(b) != "other" {
+		t.Fatalf("taken bytes became %q", b)
+	}
+	o.done()
+}
+
+func TestAnIdleClientKeepsOneSmallBuffer(t *testing.T) {
+	o, _, _ := newOut()
+	for range 3 {
+		o.Append(make([]byte, keepSpare/2))
+		o.take()
+		o.Push(make([]byte, keepSpare/2)) // meanwhile
+		o.done()
+		drain(o)
+	}
+	if _, capacity, _ := o.size(); capacity == 0 || capacity > keepSpare {
+		t.Errorf("idle after small replies, it keeps %d bytes", capacity)
+	}
+	o.Append(make([]byte, 10*keepSpare))
+	drain(o)
+	if _, capacity, _ := o.size(); capacity > keepSpare {
+		t.Errorf("idle after a large reply, it keeps %d bytes", capacity)
+	}
+}
+
+func TestRepliesReuseTheBuffer(t *testing.T) {
+	o, _, _ := newOut()
+	reply := make([]byte, 100)
+	round := func() {
+		o.Append(reply)
+		o.take()
+		o.done()
+	}
+	if n := testing.AllocsPerRun(100, round); n != 0 {
+		t.Errorf("%v allocations for each reply", n)
+	}
+}
+
+func TestOnlyPushesEndASlowReader(t *testing.T) {
+	o, _, killed := newOut()
+	o.Append(make([]byte, pushLimit+1))
+	o.Push([]byte("a message behind a large reply"))
+	if *killed != 0 {
+		t.Fatal("ended for a reply it asked for")
+	}
+	o.Push(make([]byte, pushLimit))
+	if *killed != 1 {
+		t.Fatal("goes on though more is pushed than may wait")
+	}
+}
+
+func TestPushesThatLeftDoNotCount(t *testing.T) {
+	o, woken, killed := newOut()
+	for range 5 {
+		o.Push(make([]byte, pushLimit/2))
+		drain(o)
+	}
+	if *killed != 0 || *woken != 5 {
+		t.Errorf("killed %d times, woken %d times", *killed, *woken)
+	}
+}

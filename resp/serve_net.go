@@ -1,0 +1,178 @@
+package resp
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// netConn is the portable transport: one goroutine per client on a net.Conn, which reads on while an answer is
+// outstanding, so that a client who leaves is noticed at once. Other goroutines never touch the socket: wake starts a
+// short-lived goroutine that takes a turn.
+//
+// Who raises wishes from 0 owes a turn and is the only one who resets it, at the end of a turn during which nobody else
+// wished for one. So every wish is followed by a whole turn, and a client has two goroutines at the most.
+type netConn struct {
+	nc     net.Conn
+	s      *Session
+	turn   sync.Mutex
+	wishes atomic.Int64
+
+	answered chan struct{} // closed when a client that hung up is answered; nil if nobody waits for it. Guarded by turn
+}
+
+// What one read may bring. A buffer that was filled is doubled, so that most idle clients keep a small one.
+const (
+	readSmallest = 2 << 10
+	readLargest  = 16 << 10
+)
+
+// mostRounds is how often a turn looks whether it was wished for meanwhile, before another one has to.
+const mostRounds = 4
+
+// serve returns when the client has left, was cut, or was answered to the end. Who sees that the connection is closed may
+// rely on the server having forgotten it.
+func (c *netConn) serve() {
+	defer c.nc.Close()
+	c.read()
+	c.nc.SetDeadline(aLongTimeAgo) // a write ends that has the turn
+	c.s.leaving()
+	c.turn.Lock()
+	defer c.turn.Unlock()
+	c.s.left()
+}
+
+// read feeds the session until the end of the stream.
+func (c *netConn) read() {
+	buf := make([]byte, readSmallest)
+	for {
+		n, err := c.nc.Read(buf)
+		if n > 0 && !c.takeTurn(buf[:n]) {
+			return
+		}
+		if errors.Is(err, io.EOF) {
+			if answered := c.lastTurn(); answered != nil {
+				<-answered
+			}
+		}
+		if err != nil {
+			return
+		}
+		if n == len(buf) && n < readLargest {
+			buf = make([]byte, 2*n)
+		}
+	}
+}
+
+// takeTurn gives the session a turn with bytes that were read. It reports whether the session goes on.
+func (c *netConn) takeTurn(p []byte) (goesOn bool) {
+	c.turn.Lock()
+	defer c.turn.Unlock()
+	defer c.s.survivePanic()
+	owner := c.wishes.Add(1) == 1
+	c.s.feed(p)
+	c.settle(owner)
+	return !c.s.finished()
+}
+
+// lastTurn gives the session a turn when the client has hung up. What is returned is closed when the client is answered
+// to the end; it is nil if it is already.
+func (c *netConn) lastTurn() (answered <-chan struct{}) {
+	c.turn.Lock()
+	defer c.turn.Unlock()
+	defer c.s.survivePanic()
+	owner := c.wishes.Add(1) == 1
+	c.s.hangUp()
+	c.settle(owner)
+	if c.s.finished() {
+		return nil
+	}
+	c.answered = make(chan struct{})
+	return c.answered
+}
+
+// owe takes the turn that a wish asked for.
+func (c *netConn) owe() {
+	c.turn.Lock()
+	defer c.turn.Unlock()
+	defer c.dismiss()
+	defer c.s.survivePanic()
+	c.settle(true)
+}
+
+// dismiss makes the goroutine that reads come back, if the session is over.
+func (c *netConn) dismiss() {
+	if !c.s.finished() {
+		return
+	}
+	c.nc.SetDeadline(aLongTimeAgo)
+	if c.answered != nil {
+		close(c.answered)
+		c.answered = nil
+	}
+}
+
+// settle lets the session go on and writes, until it has nothing more to do. Only who owes a turn looks at what was
+// wished for meanwhile, and not for ever: the others' turn comes, however much is pushed to the client.
+func (c *netConn) settle(owner bool) {
+	for range mostRounds {
+		seen := c.wishes.Load()
+		c.s.resume()
+		c.flush()
+		if !owner || c.wishes.CompareAndSwap(seen, 0) {
+			return
+		}
+	}
+	go c.owe()
+}
+
+// flush writes once, so that one who is pushed to without end gets his own commands done, too.
+func (c *netConn) flush() {
+	if c.s.Gone() {
+		return
+	}
+	b := c.s.Out.take()
+	if b == nil {
+		return
+	}
+	if _, err := c.nc.Write(b); err != nil {
+		c.s.Kill()
+		return
+	}
+	c.s.Out.done()
+}
+
+func (c *netConn) wake() {
+	if c.wishes.Add(1) == 1 {
+		go c.owe()
+	}
+}
+
+// aLongTimeAgo is a deadline that is over.
+var aLongTimeAgo = time.Unix(1, 0)
+
+// cut ends by deadline what Close could block on, for TLS says good-bye.
+func (c *netConn) cut() {
+	c.nc.SetDeadline(aLongTimeAgo)
+	c.wake()
+}
+
+// peerOf words the ends of a connection as Redis does: clients of a unix socket are "path:0".
+func peerOf(nc net.Conn) peer {
+	local := nc.LocalAddr()
+	p := peer{addr: nc.RemoteAddr().String(), local: local.String(), fd: -1}
+	if local.Network() == "unix" {
+		p.local += ":0"
+		p.addr, p.unix = p.local, true
+	}
+	if socket, ok := nc.(syscall.Conn); ok {
+		if raw, err := socket.SyscallConn(); err == nil {
+			raw.Control(func(fd uintptr) { p.fd = int(fd) })
+		}
+	}
+	return p
+}

@@ -1,0 +1,157 @@
+package resp
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/omniproxy/omniproxy/resp/wire"
+)
+
+// Events are what a server reports; nil functions are not called.
+type Events struct {
+	Connected    func(client string)
+	Disconnected func(client string)
+	Dropped      func(client string, err error) // ended for a protocol error, a limit or a panic; Disconnected follows
+	AcceptFailed func(err error)                // the listener goes on
+}
+
+func (e *Events) dropped(s *Session, err error) {
+	if e.Dropped != nil {
+		e.Dropped(s.String(), err)
+	}
+}
+
+// Server answers the clients of its listeners from one backend.
+type Server struct {
+	Backend    Backend
+	Filters    []Filter
+	Events     Events
+	MaxClients int // 0 means Redis' default of 10,000
+
+	password *password
+	registry registry
+
+	mu        sync.Mutex
+	listeners []net.Listener
+	clients   sync.WaitGroup
+	draining  atomic.Bool // set under mu
+}
+
+// SetPassword asks every client that connects from now on for a password, as Redis' requirepass does.
+func (v *Server) SetPassword(pass string) {
+	hash := password(sha256.Sum256([]byte(pass)))
+	v.password = &hash
+}
+
+// Clients returns how many clients are connected, and how many ever were.
+func (v *Server) Clients() (now int, ever int64) { return v.registry.counts() }
+
+// ErrClosed is what Serve returns after Drain.
+var ErrClosed = errors.New("server closed")
+
+// Serve accepts clients on l until Drain. An accept that fails for want of file descriptors is tried again with back-off.
+func (v *Server) Serve(l net.Listener) error {
+	v.mu.Lock()
+	if v.draining.Load() {
+		v.mu.Unlock()
+		return ErrClosed
+	}
+	v.listeners = append(v.listeners, l)
+	v.mu.Unlock()
+	const shortest, longest = 5 * time.Millisecond, time.Second
+	for pause := shortest; ; {
+		nc, err := l.Accept()
+		switch {
+		case err == nil:
+			pause = shortest
+			v.connect(nc)
+		case errors.Is(err, net.ErrClosed):
+			return ErrClosed
+		default:
+			if v.Events.AcceptFailed != nil {
+				v.Events.AcceptFailed(err)
+			}
+			time.Sleep(pause)
+			pause = min(2*pause, longest)
+		}
+	}
+}
+
+// defaultMaxClients is Redis' maxclients.
+const defaultMaxClients = 10000
+
+// connect starts a session, unless there are too many or the server is going.
+func (v *Server) connect(nc net.Conn) {
+	c := &netConn{nc: nc}
+	if err := v.admit(c); err != nil {
+		refuse(nc, err)
+		return
+	}
+	go func() {
+		defer v.clients.Done()
+		if v.Events.Connected != nil {
+			v.Events.Connected(c.s.String())
+		}
+		c.serve()
+		if v.Events.Disconnected != nil {
+			v.Events.Disconnected(c.s.String())
+		}
+	}()
+}
+
+// admit makes c's session, or returns why there is none.
+func (v *Server) admit(c *netConn) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.draining.Load() {
+		return wire.ErrRestarting
+	}
+	if now, _ := v.registry.counts(); now >= cmp.Or(v.MaxClients, defaultMaxClients) {
+		return errMaxClients
+	}
+	c.s = newSession(v, c, peerOf(c.nc))
+	v.registry.add(c.s)
+	v.clients.Add(1)
+	return nil
+}
+
+const errMaxClients wire.Error = "ERR max number of clients reached"
+
+// refuse tells a client why it is not served, as far as that needs no waiting.
+func refuse(nc net.Conn, err error) {
+	var w wire.Writer
+	w.Error(err)
+	nc.SetWriteDeadline(time.Now().Add(time.Second))
+	nc.Write(w.Bytes())
+	nc.Close()
+}
+
+// Drain stops accepting and lets clients go without cutting one that could still be told: what is outstanding gets its
+// timeout reply, whatever a client sends next -LOADING, and then it is closed. Clients that send nothing are cut when ctx
+// ends. Drain returns when every client has gone. (redis-py takes -LOADING for a busy server and connects again; a closed
+// connection stops OmniDaemon's loops.)
+func (v *Server) Drain(ctx context.Context) {
+	v.mu.Lock()
+	v.draining.Store(true)
+	for _, l := range v.listeners {
+		l.Close()
+	}
+	v.mu.Unlock()
+	v.Backend.Drain()
+	left := make(chan struct{})
+	go func() { v.clients.Wait(); close(left) }()
+	select {
+	case <-left:
+	case <-ctx.Done():
+		for _, s := range v.registry.all() {
+			s.Kill()
+		}
+		<-left
+	}
+}

@@ -1,0 +1,296 @@
+package resp
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/omniproxy/omniproxy/resp/command"
+	"github.com/omniproxy/omniproxy/resp/wire"
+)
+
+const (
+	batchCommands = 64      // commands that one Do is offered
+	outHigh       = 1 << 20 // bytes of unwritten replies above which no further command is taken
+)
+
+// What ends a client without a reply, as Redis ends it.
+var (
+	// errQueryLimit: it sends more than fits its query buffer, while it waits for an answer.
+	errQueryLimit = errors.New("query buffer limit reached")
+	// errHTTP: a browser was talked into sending commands (cross-protocol scripting).
+	errHTTP = errors.New("HTTP instead of Redis' protocol")
+)
+
+// transport carries a session's bytes. Whoever runs the session has its turn; turns never overlap.
+type transport interface {
+	// flush writes what may leave now, or as much as goes. It is called by whoever has the turn and may block. When it
+	// left something that no gate holds back, the transport gives the session a turn once more has gone.
+	flush()
+	// wake gives the session a turn soon. It never blocks and may be called from any goroutine.
+	wake()
+	// cut makes every reading and writing of the connection end soon; what was not written is lost. It never blocks and
+	// may be called from any goroutine, more than once.
+	cut()
+}
+
+// Session is one client, free of I/O. Its transport feeds it; its backend answers it.
+type Session struct {
+	Out    Out
+	Client Client // who this is, as CLIENT LIST shows it
+
+	server    *Server
+	transport transport
+	conn      Conn
+	reader    wire.Reader
+	limits    limits
+	batch     []Command
+	marks     []wire.Mark
+
+	// Read and written with the turn only.
+	waiting    bool // a command is outstanding
+	inBackend  bool // Do is running
+	hungUp     bool // the client sends nothing more
+	restarting bool // the client was told that the server restarts
+
+	resumed atomic.Bool // Resume was called
+	closing atomic.Bool // nothing more is done; close when Out is empty
+	gone    atomic.Bool // the client left or was killed
+}
+
+// limits are what a client may send: Redis' defaults, before and after it is authenticated.
+type limits struct{ stranger, open wire.Limits }
+
+func defaultLimits() limits {
+	l := limits{stranger: wire.DefaultLimits(), open: wire.DefaultLimits()}
+	l.stranger.Unauthenticated = true
+	return l
+}
+
+func newSession(v *Server, t transport, p peer) *Session {
+	s := &Session{server: v, transport: t, limits: defaultLimits()}
+	s.Out.wake, s.Out.kill = t.wake, s.Kill
+	s.Client.init(v.registry.nextID(), p, time.Now())
+	s.Client.authenticated = v.password == nil
+	s.conn = v.Backend.Connect(s)
+	return s
+}
+
+// Resume tells that the outstanding command is answered: the backend calls it once for each Later, from any goroutine,
+// perhaps before Do has returned.
+func (s *Session) Resume() {
+	s.resumed.Store(true)
+	s.transport.wake()
+}
+
+// Gone tells whether the client left or was killed. A backend must not let such a client consume anything. It may be
+// called from any goroutine.
+func (s *Session) Gone() bool { return s.gone.Load() }
+
+// Closing tells a backend that no further command of the batch must be done. It may be called from any goroutine.
+func (s *Session) Closing() bool { return s.closing.Load() || s.gone.Load() }
+
+// Draining tells a backend that nothing must be left outstanding any more: the time to wait is over. It is true before
+// [Backend.Drain] is called.
+func (s *Session) Draining() bool { return s.server.draining.Load() }
+
+// Kill ends the client at once. It never blocks and may be called from any goroutine.
+func (s *Session) Kill() {
+	s.gone.Store(true)
+	s.transport.cut()
+}
+
+// CloseAfterReply ends the client once everything that was answered so far, and the command in hand, is written. It is
+// called during Do.
+func (s *Session) CloseAfterReply() { s.closing.Store(true) }
+
+// String names the client in logs.
+func (s *Session) String() string { return fmt.Sprint(s.Client.Addr, " id ", s.Client.ID) }
+
+// feed takes the next bytes of the client's stream, does what is complete and may be done now, and keeps the rest.
+// p belongs to the caller again when feed returns.
+func (s *Session) feed(p []byte) {
+	if s.Closing() {
+		return
+	}
+	s.Client.heard(time.Now())
+	s.reader.Feed(p)
+	s.proceed()
+}
+
+// resume goes on after the outstanding command was answered, or when there is room for replies again.
+func (s *Session) resume() {
+	if s.Gone() {
+		return
+	}
+	if s.waiting && s.resumed.Swap(false) {
+		s.waiting = false
+	}
+	if !s.waiting && (s.hungUp || s.reader.Pending() > 0) {
+		s.proceed()
+	}
+}
+
+// hangUp tells that the client sends nothing more. What it has sent is still done and answered, but who hung up does not
+// wait: as in Redis, that is how a client leaves.
+func (s *Session) hangUp() {
+	s.hungUp = true
+	s.resume()
+	if s.waiting {
+		s.Kill()
+	}
+}
+
+func (s *Session) proceed() {
+	s.run()
+	s.reader.Keep()
+	pending := s.reader.Pending()
+	s.Client.pending.Store(int64(pending))
+	switch {
+	case pending > s.limits.open.Query:
+		s.fail(errQueryLimit)
+	case s.waiting && s.hungUp:
+		s.Kill()
+	}
+}
+
+// run takes commands until there are no more, one is outstanding, replies pile up, or the session is closing.
+func (s *Session) run() {
+	for !s.waiting && !s.Closing() {
+		if s.Out.Len() > outHigh {
+			s.transport.flush()
+			if s.Out.Len() > outHigh {
+				return
+			}
+		}
+		err := s.read()
+		if len(s.batch) == 0 {
+			s.ranDry(err)
+			return
+		}
+		s.do()
+	}
+}
+
+// do offers the batch to the backend.
+func (s *Session) do() {
+	s.inBackend = true
+	taken, progress := s.conn.Do(s.batch)
+	s.inBackend = false
+	s.waiting = progress == Later
+	if taken < len(s.batch) {
+		s.reader.Rewind(s.marks[taken])
+	}
+	clear(s.batch) // or an idle client would keep its last arguments alive
+}
+
+// read collects the next batch. It ends before what ends the session, and behind a command that changes what the next
+// one is judged by. An error is met again by the next read, when everything before it has been done.
+func (s *Session) read() error {
+	s.batch, s.marks = s.batch[:0], s.marks[:0]
+	limits := &s.limits.open
+	if !s.Client.authenticated {
+		limits = &s.limits.stranger
+	}
+	for len(s.batch) < batchCommands {
+		mark := s.reader.Mark()
+		args, raw, ok, err := s.reader.Next(limits)
+		if err != nil || !ok {
+			return err
+		}
+		if fold(args[0], "POST") || fold(args[0], "HOST:") {
+			s.reader.Rewind(mark)
+			return errHTTP
+		}
+		s.batch, s.marks = append(s.batch, Command{Args: args, Raw: raw}), append(s.marks, mark)
+		c := &s.batch[len(s.batch)-1]
+		s.judge(c)
+		if !s.Client.authenticated || c.Refused == nil && c.Spec.Effect == command.ConnLane {
+			return nil
+		}
+	}
+	return nil
+}
+
+// judge decides whether a command may be done at all, in Redis' order of checks.
+func (s *Session) judge(c *Command) {
+	if s.Draining() {
+		c.Refused = wire.ErrRestarting
+		s.restarting = true
+		return
+	}
+	c.Spec, c.Refused = command.Check(c.Args)
+	if c.Refused != nil {
+		s.Client.observe(c.Args)
+		return
+	}
+	if !s.Client.authenticated && !c.Spec.Flags.Has(command.NoAuth) {
+		c.Refused = wire.ErrNoAuth
+		if c.Spec.Name == "EXEC" {
+			c.Refused = wire.ExecAbort(wire.ErrNoAuth)
+		}
+		return
+	}
+	for _, filter := range s.server.Filters {
+		if filter(s, c); c.Refused != nil {
+			return
+		}
+	}
+}
+
+// ranDry is what happens when everything that came is done.
+func (s *Session) ranDry(err error) {
+	switch {
+	case err != nil:
+		s.fail(err)
+	case s.hungUp || s.restarting:
+		s.closing.Store(true)
+	}
+}
+
+// fail ends the session for what the client sent. Redis' protocol errors are told first, others are not.
+func (s *Session) fail(err error) {
+	s.server.Events.dropped(s, err)
+	told, ok := errors.AsType[wire.Error](err)
+	if !ok {
+		s.Kill()
+		return
+	}
+	s.closing.Store(true)
+	if s.Client.reply == replyOn {
+		var w wire.Writer
+		w.Error(told)
+		s.Out.Append(w.Bytes())
+	}
+}
+
+// survivePanic, deferred by the transport around a turn, lets a panic of the session's own code end this client only.
+// A panic of the backend goes on.
+func (s *Session) survivePanic() {
+	if s.inBackend {
+		return
+	}
+	if p := recover(); p != nil {
+		s.server.Events.dropped(s, fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
+		s.Kill()
+	}
+}
+
+// finished reports whether the transport may close the connection.
+func (s *Session) finished() bool {
+	return s.gone.Load() || s.closing.Load() && !s.waiting && s.Out.Len() == 0
+}
+
+// leaving is called by the transport once, with or without the turn, when the connection is over.
+func (s *Session) leaving() {
+	s.gone.Store(true)
+	s.conn.Gone()
+}
+
+// left is the transport's last call, with the session's turn: nothing will run any more.
+func (s *Session) left() {
+	s.conn.Close()
+	s.server.registry.remove(s)
+}

@@ -1,0 +1,599 @@
+package resp
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/omniproxy/omniproxy/resp/wire"
+)
+
+// hand is a transport that does only what a test tells it.
+type hand struct {
+	s       *Session
+	written bytes.Buffer
+	stuck   bool // nothing can be written
+	woken   int
+	isCut   bool
+}
+
+func (h *hand) wake() { h.woken++ }
+func (h *hand) cut()  { h.isCut = true }
+
+func (h *hand) flush() {
+	if h.stuck {
+		return
+	}
+	if b := h.s.Out.take(); b != nil {
+		h.written.Write(b)
+		h.s.Out.done()
+	}
+}
+
+// turn is what every transport does with bytes that came, and without when it was woken.
+func (h *hand) turn(p []byte) {
+	if p != nil {
+		h.s.feed(p)
+	}
+	for first := true; first || h.woken > 0; first = false {
+		h.woken = 0
+		h.s.resume()
+		h.flush()
+	}
+}
+
+// said returns what was written since it was last asked.
+func (h *hand) said() string {
+	defer h.written.Reset()
+	return h.written.String()
+}
+
+// connect returns a session of a server with the stub behind it.
+func connect(t testing.TB, configure ...func(*Server)) (*hand, *stub) {
+	b := newStub(t)
+	v := &Server{Backend: b}
+	for _, f := range configure {
+		f(v)
+	}
+	h := &hand{}
+	h.s = newSession(v, h, peer{addr: "peer:1", local: "here:2", fd: 7})
+	v.registry.add(h.s)
+	return h, b
+}
+
+func withPassword(v *Server) { v.SetPassword("secret") }
+
+func (h *hand) expect(t testing.TB, want string) {
+	t.Helper()
+	if diff := cmp.Diff(want, h.said()); diff != "" {
+		t.Errorf("replies (-want +got):\n%s", diff)
+	}
+}
+
+// atEnd fails the test if the session is not over, or is over.
+func (h *hand) atEnd(t testing.TB, want bool) {
+	t.Helper()
+	if got := h.s.finished(); got != want {
+		t.Errorf("finished: %v, want %v", got, want)
+	}
+}
+
+const (
+	protocolError = "-ERR Protocol error: expected '$', got 'x'\r\n"
+	restarting    = "-LOADING omniproxy is restarting\r\n"
+	noAuth        = "-NOAUTH Authentication required.\r\n"
+)
+
+func TestPipelinedCommandsAreAnsweredInOrder(t *testing.T) {
+	h, _ := connect(t)
+	var lines []string
+	var want string
+	for i := range 3 * batchCommands {
+		lines = append(lines, fmt.Sprint("GET ", 100+i))
+		want += fmt.Sprintf("$3\r\n%d\r\n", 100+i)
+	}
+	h.turn(requests(lines...))
+	h.expect(t, want)
+}
+
+func TestCommandsInPiecesAreAnsweredWhenWhole(t *testing.T) {
+	h, _ := connect(t)
+	for _, b := range requests("GET a", "GET b") {
+		h.turn([]byte{b})
+	}
+	h.expect(t, "$1\r\na\r\n$1\r\nb\r\n")
+}
+
+func TestABackendMayTakeFewer(t *testing.T) {
+	h, b := connect(t)
+	b.atOnce = 1
+	h.turn(requests("GET a", "GET b", "GET c"))
+	h.expect(t, "$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n")
+}
+
+func TestWhatComesBehindAnOutstandingCommandWaits(t *testing.T) {
+	h, b := connect(t)
+	h.turn(requests("GET a", "BLPOP k 0", "GET b"))
+	h.turn(requests("GET c"))
+	h.turn(requests("BLPOP k 0")[:7])
+	h.expect(t, "$1\r\na\r\n")
+	await(t, b.parked, "outstanding command").answer("now")
+	h.turn(nil)
+	h.expect(t, "$3\r\nnow\r\n$1\r\nb\r\n$1\r\nc\r\n")
+	h.turn(requests("BLPOP k 0", "GET d")[7:])
+	h.expect(t, "")
+	await(t, b.parked, "outstanding command").answer("again")
+	h.turn(nil)
+	h.expect(t, "$5\r\nagain\r\n$1\r\nd\r\n")
+}
+
+func TestAnAnswerMayComeBeforeDoReturns(t *testing.T) {
+	h, _ := connect(t)
+	h.turn(requests("INCR a", "INCR b", "GET c"))
+	h.expect(t, ":1\r\n:1\r\n$1\r\nc\r\n")
+}
+
+func TestAWakeAloneDoesNotEndTheWaiting(t *testing.T) {
+	h, b := connect(t)
+	h.turn(requests("BLPOP k 0", "GET a"))
+	h.s.Out.Push([]byte("+pushed\r\n"))
+	h.turn(nil)
+	h.expect(t, "+pushed\r\n")
+	await(t, b.parked, "outstanding command").answer("x")
+	h.turn(nil)
+	h.expect(t, "$1\r\nx\r\n$1\r\na\r\n")
+}
+
+func TestCommandsBeforeAProtocolErrorAreDone(t *testing.T) {
+	h, _ := connect(t)
+	h.turn(append(requests("GET a"), "*1\r\nx1\r\n"...))
+	h.expect(t, "$1\r\na\r\n"+protocolError)
+	h.atEnd(t, true)
+}
+
+func TestAProtocolErrorBehindAnOutstandingCommandIsToldAfterIt(t *testing.T) {
+	h, b := connect(t)
+	h.turn(append(requests("GET a", "BLPOP k 0", "GET b"), "*1\r\nx1\r\n"...))
+	h.turn(requests("GET c"))
+	h.expect(t, "$1\r\na\r\n")
+	h.atEnd(t, false)
+	await(t, b.parked, "outstanding command").answer("x")
+	h.turn(nil)
+	h.expect(t, "$1\r\nx\r\n$1\r\nb\r\n"+protocolError)
+	h.atEnd(t, true)
+}
+
+func TestAProtocolErrorIsReportedOnce(t *testing.T) {
+	var dropped []string
+	h, _ := connect(t, func(v *Server) {
+		v.Events.Dropped = func(client string, err error) { dropped = append(dropped, client+": "+err.Error()) }
+	})
+	h.turn([]byte("*1\r\nx1\r\n"))
+	h.turn(requests("GET a"))
+	want := []string{"peer:1 id 1: ERR Protocol error: expected '$', got 'x'"}
+	if diff := cmp.Diff(want, dropped); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestHTTPIsCutBehindWhatCameBefore(t *testing.T) {
+	for _, line := range []string{"POST / HTTP/1.1", "post x", "Host: localhost"} {
+		h, b := connect(t)
+		h.turn(append(requests("SET a 0", "BLPOP k 0"), line+"\r\n"...))
+		if h.isCut {
+			t.Errorf("%s: cut before its time", line)
+		}
+		await(t, b.parked, "outstanding command").answer("x")
+		h.turn(nil)
+		if !h.isCut || !h.s.Gone() {
+			t.Errorf("%s: not cut", line)
+		}
+	}
+}
+
+func TestAnUnknownCommandKeepsTheConnectionInStep(t *testing.T) {
+	h, _ := connect(t)
+	h.turn(requests("GET a", "NOPE x", "GET", "GET b"))
+	h.expect(t, "$1\r\na\r\n-ERR unknown command 'NOPE', with args beginning with: 'x' \r\n"+
+		"-ERR wrong number of arguments for 'get' command\r\n$1\r\nb\r\n")
+	h.atEnd(t, false)
+}
+
+func TestNothingIsDoneBehindQuit(t *testing.T) {
+	h, _ := connect(t)
+	h.turn(requests("GET a", "QUIT", "GET b"))
+	h.turn(requests("GET c"))
+	h.expect(t, "$1\r\na\r\n+OK\r\n")
+	h.atEnd(t, true)
+}
+
+func TestQuitWaitsForGatedReplies(t *testing.T) {
+	h, _ := connect(t)
+	h.turn(requests("SET a 1", "QUIT"))
+	h.expect(t, "")
+	h.atEnd(t, false)
+	h.s.Out.Release(1)
+	h.turn(nil)
+	h.expect(t, "+OK\r\n+OK\r\n")
+	h.atEnd(t, true)
+}
+
+// Strangers.
+
+func TestStrangersAreRefusedUntilTheyLogIn(t *testing.T) {
+	h, _ := connect(t, withPassword)
+	h.turn(requests("GET a", "EXEC", "NOPE", "PING", "AUTH wrong", "GET a", "AUTH secret", "GET a"))
+	h.expect(t, noAuth+"-EXECABORT Transaction discarded because of: NOAUTH Authentication required.\r\n"+
+		"-ERR unknown command 'NOPE', with args beginning with: \r\n"+noAuth+
+		"-WRONGPASS invalid username-password pair or user is disabled.\r\n"+noAuth+"+OK\r\n$1\r\na\r\n")
+}
+
+func TestLimitsOfStrangersEndWithTheLogin(t *testing.T) {
+	large := request("GET", strings.Repeat("x", 16385))
+	many := request("DEL", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10")
+	for name, c := range map[string]struct {
+		stream []byte
+		want   string
+	}{
+		"large": {large, "-ERR Protocol error: unauthenticated bulk length\r\n"},
+		"many":  {many, "-ERR Protocol error: unauthenticated multibulk length\r\n"},
+		"logged in in the same packet": {
+			append(requests("AUTH secret"), large...), "+OK\r\n$16385\r\n" + strings.Repeat("x", 16385) + "\r\n"},
+		"not logged in in the same packet": {
+			append(requests("AUTH wrong"), large...),
+			"-WRONGPASS invalid username-password pair or user is disabled.\r\n-ERR Protocol error: unauthenticated bulk length\r\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, _ := connect(t, withPassword)
+			h.turn(c.stream)
+			h.expect(t, c.want)
+		})
+	}
+}
+
+func TestWhoResetsInAPipelineIsAStrangerAgain(t *testing.T) {
+	h, _ := connect(t, withPassword)
+	h.turn(requests("AUTH secret", "GET a", "RESET", "GET b"))
+	h.expect(t, "+OK\r\n$1\r\na\r\n+RESET\r\n"+noAuth)
+}
+
+func TestFiltersSeeWhatThePipelineChanged(t *testing.T) {
+	var seen []string
+	h, _ := connect(t, func(v *Server) {
+		v.Filters = []Filter{func(s *Session, c *Command) {
+			seen = append(seen, fmt.Sprint(c.Spec.Name, " in RESP", s.Client.Proto()))
+		}}
+	})
+	h.turn(requests("GET a", "HELLO 3", "GET b", "RESET", "GET c"))
+	want := []string{"GET in RESP2", "HELLO in RESP2", "GET in RESP3", "RESET in RESP3", "GET in RESP2"}
+	if diff := cmp.Diff(want, seen); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestAFilterRefusesOrReplaces(t *testing.T) {
+	h, _ := connect(t, func(v *Server) {
+		v.Filters = []Filter{
+			func(_ *Session, c *Command) {
+				if c.Spec.Name == "DEL" {
+					c.Refused = wire.Error("ERR not here")
+				}
+			},
+			func(_ *Session, c *Command) {
+				if c.Spec.Name == "DEL" {
+					t.Error("a refused command passes no further filter")
+				}
+				c.Args[1], c.Raw = []byte("other"), nil
+			},
+		}
+	})
+	h.turn(requests("DEL a 1", "GET a"))
+	h.expect(t, "-ERR not here\r\n$5\r\nother\r\n")
+}
+
+// Limits.
+
+func TestAWaitingClientSendsNoMoreThanFitsItsQueryBuffer(t *testing.T) {
+	h, b := connect(t)
+	h.s.limits.open.Query = 100
+	h.turn(requests("BLPOP k 0"))
+	h.turn(make([]byte, 100))
+	if h.isCut {
+		t.Fatal("cut within its limit")
+	}
+	h.turn(make([]byte, 1))
+	if !h.isCut || !h.s.Gone() {
+		t.Fatal("not cut")
+	}
+	await(t, b.parked, "outstanding command")
+	h.expect(t, "")
+}
+
+func TestNoCommandIsTakenWhileRepliesPileUp(t *testing.T) {
+	for name, hold := range map[string]struct{ stop, goOn func(*hand) }{
+		"in the socket": {func(h *hand) { h.stuck = true }, func(h *hand) { h.stuck = false }},
+		"behind a gate": {func(h *hand) { h.turn(requests("SET k 1")) }, func(h *hand) { h.s.Out.Release(1) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, b := connect(t)
+			b.atOnce = 1
+			hold.stop(h)
+			size := outHigh/4 + 1
+			h.turn(requests(repeat(10, fmt.Sprint("DEL k ", size))...))
+			if got, most := h.s.Out.Len(), outHigh+size+100; got > most || got <= outHigh {
+				t.Errorf("%d bytes wait, want more than %d and no more than %d", got, outHigh, most)
+			}
+			h.expect(t, "")
+			hold.goOn(h)
+			h.turn(nil)
+			if got := strings.Count(h.said(), fmt.Sprint("$", size, "\r\n")); got != 10 {
+				t.Errorf("%d replies, want 10", got)
+			}
+		})
+	}
+}
+
+func repeat(n int, line string) (lines []string) {
+	for range n {
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func TestADoneCommandIsNotKeptAlive(t *testing.T) {
+	h, _ := connect(t)
+	h.turn(requests("GET a", "GET b", "GET c"))
+	h.turn(requests("GET d"))
+	for i, c := range h.s.batch[:cap(h.s.batch)] {
+		if c.Args != nil || c.Raw != nil {
+			t.Errorf("command %d of the batch keeps %q", i, c.Raw)
+		}
+	}
+}
+
+func TestACommandCostsNoAllocation(t *testing.T) {
+	h, _ := connect(t)
+	stream := requests("GET a", "GET b", "PING", "GET c")
+	n := testing.AllocsPerRun(100, func() {
+		h.turn(stream)
+		h.written.Reset()
+	})
+	if n != 0 {
+		t.Errorf("%v allocations for a batch", n)
+	}
+}
+
+// Leaving.
+
+func TestWhoHangsUpIsAnsweredFirst(t *testing.T) {
+	h, _ := connect(t)
+	h.turn(requests("SET a 1", "GET b"))
+	h.s.hangUp()
+	h.turn(nil)
+	h.atEnd(t, false)
+	h.s.Out.Release(1)
+	h.turn(nil)
+	h.expect(t, "+OK\r\n$1\r\nb\r\n")
+	h.atEnd(t, true)
+}
+
+func TestWhoHangsUpHasAllHisCommandsDone(t *testing.T) {
+	h, b := connect(t)
+	b.atOnce = 1
+	h.turn(requests("SET a 1", fmt.Sprint("DEL k ", outHigh), "GET b", "BLPOP k 0"))
+	h.s.hangUp()
+	h.turn(nil)
+	h.atEnd(t, false) // GET b is not done: replies pile up behind the gate
+	h.s.Out.Release(1)
+	h.turn(nil)
+	if said := h.said(); !strings.HasSuffix(said, "$1\r\nb\r\n") {
+		t.Errorf("last words: %q", said[max(0, len(said)-20):])
+	}
+	h.atEnd(t, true) // and nobody waits for BLPOP
+}
+
+func TestWhoHangsUpDoesNotWait(t *testing.T) {
+	h, b := connect(t)
+	h.turn(requests("BLPOP k 0"))
+	await(t, b.parked, "outstanding command")
+	h.s.hangUp()
+	if !h.s.Gone() || !h.isCut {
+		t.Error("still there")
+	}
+}
+
+func TestAKilledClientDoesNothingMore(t *testing.T) {
+	h, b := connect(t)
+	h.turn(requests("BLPOP k 0", "GET a"))
+	h.s.Kill()
+	await(t, b.parked, "outstanding command").answer("x")
+	h.s.feed(requests("GET b"))
+	h.s.resume()
+	if h.s.Out.Len() != len("$1\r\nx\r\n") {
+		t.Error("it went on")
+	}
+	h.atEnd(t, true)
+}
+
+// Draining.
+
+func TestADrainTellsWhateverComesNext(t *testing.T) {
+	h, b := connect(t)
+	h.turn(requests("GET a", "BLPOP k 0", "GET b"))
+	h.s.server.draining.Store(true)
+	h.turn(requests("PING", "NOPE"))
+	h.expect(t, "$1\r\na\r\n")
+	h.atEnd(t, false)
+	await(t, b.parked, "outstanding command").answer("timeout")
+	h.turn(nil)
+	h.expect(t, "$7\r\ntimeout\r\n"+restarting+restarting+restarting)
+	h.atEnd(t, true)
+}
+
+func TestADrainLetsASilentClientBe(t *testing.T) {
+	h, _ := connect(t)
+	h.turn(requests("GET a"))
+	h.s.server.draining.Store(true)
+	h.turn(nil)
+	h.turn([]byte("*1\r\n$4\r\nPI"))
+	h.atEnd(t, false)
+	h.turn([]byte("NG\r\n"))
+	h.expect(t, "$1\r\na\r\n"+restarting)
+	h.atEnd(t, true)
+}
+
+func TestADrainTellsStrangersToo(t *testing.T) {
+	h, _ := connect(t, withPassword)
+	h.s.server.draining.Store(true)
+	h.turn(requests("AUTH secret", "EXEC"))
+	h.expect(t, restarting+restarting)
+	h.atEnd(t, true)
+}
+
+// CLIENT REPLY.
+
+func TestUnwantedRepliesAreDropped(t *testing.T) {
+	for name, c := range map[string]struct {
+		lines []string
+		want  string
+	}{
+		"off and on":     {[]string{"CLIENT REPLY OFF", "GET a", "NOPE", "CLIENT REPLY ON", "GET b"}, "+OK\r\n$1\r\nb\r\n"},
+		"skip":           {[]string{"CLIENT REPLY SKIP", "GET a", "GET b"}, "$1\r\nb\r\n"},
+		"skip skip":      {[]string{"CLIENT REPLY SKIP", "CLIENT REPLY SKIP", "GET a", "GET b"}, "$1\r\nb\r\n"},
+		"skip on":        {[]string{"CLIENT REPLY SKIP", "CLIENT REPLY ON", "GET b"}, "+OK\r\n$1\r\nb\r\n"},
+		"skip while off": {[]string{"CLIENT REPLY OFF", "CLIENT REPLY SKIP", "GET a", "GET b"}, ""},
+		"skip later":     {[]string{"CLIENT REPLY SKIP", "INCR a", "GET b"}, "$1\r\nb\r\n"},
+		"off reset":      {[]string{"CLIENT REPLY OFF", "RESET", "GET b"}, "+RESET\r\n$1\r\nb\r\n"},
+		"skip reset":     {[]string{"CLIENT REPLY SKIP", "RESET", "GET b"}, "$1\r\nb\r\n"},
+		"bad":            {[]string{"CLIENT REPLY NOPE", "GET b"}, "-ERR syntax error\r\n$1\r\nb\r\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, _ := connect(t)
+			h.turn(requests(c.lines...))
+			h.expect(t, c.want)
+		})
+	}
+}
+
+func TestAnUnwantedProtocolErrorIsNotTold(t *testing.T) {
+	h, _ := connect(t)
+	h.turn(append(requests("CLIENT REPLY OFF"), "*1\r\nx1\r\n"...))
+	h.expect(t, "")
+	h.atEnd(t, true)
+}
+
+// Whatever comes in whatever pieces, and whoever answers when: replies leave in the order of their commands, whole, and
+// not before the backend has let them go.
+func TestRepliesLeaveInOrderAndWhenReleased(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		h, b := connect(t)
+		b.atOnce = rapid.IntRange(0, 3).Draw(rt, "commands a Do takes")
+		var unread []byte               // sent and not yet received
+		var expected []string           // replies to come, in order
+		var gates []uint64              // of those, 0 = none
+		var seq, released uint64        // units
+		var outstanding *stubConn       // whose answer is to come
+		var n int                       // of the command
+		settled := func() (int, bool) { // how many replies may have been written
+			for i, g := range gates {
+				if g > released || expected[i] == "" {
+					return i, false
+				}
+			}
+			return len(gates), true
+		}
+		rt.Repeat(map[string]func(*rapid.T){
+			"send": func(rt *rapid.T) {
+				n++
+				word := fmt.Sprint("c", n)
+				switch rapid.SampledFrom([]string{"GET", "SET", "BLPOP", "INCR"}).Draw(rt, "command") {
+				case "GET":
+					unread = append(unread, request("GET", word)...)
+					expected, gates = append(expected, fmt.Sprintf("$%d\r\n%s\r\n", len(word), word)), append(gates, 0)
+				case "SET":
+					seq++
+					unread = append(unread, request("SET", word, fmt.Sprint(seq))...)
+					expected, gates = append(expected, "+OK\r\n"), append(gates, seq)
+				case "BLPOP":
+					unread = append(unread, request("BLPOP", word, "0")...)
+					expected, gates = append(expected, ""), append(gates, 0)
+				case "INCR":
+					unread = append(unread, request("INCR", word)...)
+					expected, gates = append(expected, ":1\r\n"), append(gates, 0)
+				}
+			},
+			"receive": func(rt *rapid.T) {
+				k := rapid.IntRange(0, len(unread)).Draw(rt, "bytes")
+				h.turn(append([]byte{}, unread[:k]...))
+				unread = unread[k:]
+			},
+			"answer": func(rt *rapid.T) {
+				if outstanding == nil {
+					return
+				}
+				n++
+				text := fmt.Sprint("answer", n)
+				for i := range expected {
+					if expected[i] == "" {
+						expected[i] = fmt.Sprintf("$%d\r\n%s\r\n", len(text), text)
+						break
+					}
+				}
+				outstanding.answer(text)
+				outstanding = nil
+			},
+			"release": func(rt *rapid.T) {
+				released = max(released, rapid.Uint64Range(0, seq).Draw(rt, "unit"))
+				h.s.Out.Release(released)
+			},
+			"turn":  func(rt *rapid.T) { h.turn(nil) },
+			"stick": func(rt *rapid.T) { h.stuck = !h.stuck },
+			"": func(rt *rapid.T) {
+				select {
+				case c := <-b.parked:
+					if outstanding != nil {
+						rt.Fatal("a second command is outstanding")
+					}
+					outstanding = c
+				default:
+				}
+				free, _ := settled()
+				if got, most := h.written.String(), strings.Join(expected[:free], ""); !strings.HasPrefix(most, got) {
+					rt.Fatalf("written %q, but only %q may be", got, most)
+				}
+			},
+		})
+		// In the end everything is answered.
+		h.stuck = false
+		h.turn(unread)
+		for {
+			h.turn(nil)
+			h.s.Out.Release(seq)
+			h.turn(nil)
+			if outstanding == nil {
+				select {
+				case outstanding = <-b.parked:
+				default:
+				}
+			}
+			if outstanding == nil {
+				break
+			}
+			for i := range expected {
+				if expected[i] == "" {
+					expected[i] = "$4\r\nlast\r\n"
+					break
+				}
+			}
+			outstanding.answer("last")
+			outstanding = nil
+		}
+		if diff := cmp.Diff(strings.Join(expected, ""), h.written.String()); diff != "" {
+			rt.Fatalf("in the end (-want +got):\n%s", diff)
+		}
+	})
+}

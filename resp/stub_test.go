@@ -1,0 +1,202 @@
+package resp
+
+import (
+	"bytes"
+	"context"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/omniproxy/omniproxy/resp/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// patience is how long a test waits for what must happen.
+const patience = 20 * time.Second
+
+// await returns what comes out of ch.
+func await[T any](t testing.TB, ch <-chan T, what string) (v T) {
+	t.Helper()
+	select {
+	case v = <-ch:
+	case <-time.After(patience):
+		t.Fatalf("no %s after %v", what, patience)
+	}
+	return v
+}
+
+// request encodes a command.
+func request(words ...string) []byte {
+	var w wire.Writer
+	w.Array(len(words))
+	for _, word := range words {
+		w.BulkString(word)
+	}
+	return w.Bytes()
+}
+
+// requests encodes commands of words without spaces.
+func requests(lines ...string) (stream []byte) {
+	for _, line := range lines {
+		var words []string
+		for _, word := range bytes.Fields([]byte(line)) {
+			words = append(words, string(word))
+		}
+		stream = append(stream, request(words...)...)
+	}
+	return stream
+}
+
+// stub is a backend that answers connection commands as every backend does, and for the rest:
+//
+//	GET x    x
+//	SET x n  OK, behind a gate of unit n
+//	BLPOP x  later: the test gets the client from parked and answers
+//	INCR x   later, answered before Do returns
+//	DEL x n  n bytes
+//
+// It fails the test when the seam's rules are broken.
+type stub struct {
+	t        testing.TB
+	atOnce   int            // commands that one Do takes; 0 = all
+	parked   chan *stubConn // clients whose command became outstanding
+	gone     chan *stubConn // clients that left
+	closed   chan *stubConn // clients that the server has forgotten
+	drained  chan struct{}  // closed by Drain
+	handlers map[string]ConnectionHandler
+}
+
+func newStub(t testing.TB) *stub {
+	return &stub{
+		t: t, handlers: ConnectionHandlers(), drained: make(chan struct{}),
+		parked: make(chan *stubConn, 1000), gone: make(chan *stubConn, 1000), closed: make(chan *stubConn, 1000),
+	}
+}
+
+type stubConn struct {
+	stub *stub
+	s    *Session
+	w    wire.Writer
+
+	mu          sync.Mutex
+	outstanding bool
+	isGone      bool
+	isClosed    bool
+}
+
+func (b *stub) Connect(s *Session) Conn          { return &stubConn{stub: b, s: s} }
+func (b *stub) Drain()                           { close(b.drained) }
+func (b *stub) Shutdown(_ context.Context) error { return nil }
+
+func (c *stubConn) Do(batch []Command) (taken int, p Progress) {
+	if !c.mu.TryLock() {
+		c.stub.t.Error("Do at the same time as another call")
+		c.mu.Lock()
+	}
+	defer c.mu.Unlock()
+	if c.outstanding || c.isClosed || len(batch) == 0 {
+		c.stub.t.Errorf("Do of %d commands, outstanding %v, closed %v", len(batch), c.outstanding, c.isClosed)
+	}
+	c.w.Proto = c.s.Client.Proto()
+	for taken < len(batch) && !c.s.Closing() {
+		later := c.one(&batch[taken])
+		taken++
+		if later {
+			return taken, Later
+		}
+		if taken == c.stub.atOnce {
+			break
+		}
+	}
+	return taken, Done
+}
+
+func (c *stubConn) one(cmd *Command) (later bool) {
+	defer c.w.Reset()
+	if cmd.Refused != nil {
+		c.w.Error(cmd.Refused)
+		c.reply(0)
+		return false
+	}
+	seq := 0
+	switch name := cmd.Spec.Name; name {
+	case "GET":
+		c.w.Bulk(cmd.Args[1])
+	case "SET":
+		c.w.OK()
+		seq, _ = strconv.Atoi(string(cmd.Args[2]))
+	case "DEL":
+		n, _ := strconv.Atoi(string(cmd.Args[2]))
+		c.w.Bulk(make([]byte, n))
+	case "INCR":
+		c.w.Int(1)
+		c.reply(0)
+		c.s.Resume()
+		return true
+	case "BLPOP":
+		c.outstanding = true
+		c.stub.parked <- c
+		return true
+	case "RESET":
+		c.s.Reset(&c.w)
+		c.w.Status("RESET")
+	default:
+		if err := c.stub.handlers[name](c.s, &c.w, cmd.Args); err != nil {
+			c.w.Error(err)
+		}
+	}
+	c.reply(seq)
+	return false
+}
+
+func (c *stubConn) reply(seq int) {
+	if c.s.Replied(&c.w, 0); seq > 0 {
+		c.s.Out.AppendGated(c.w.Bytes(), uint64(seq))
+	} else {
+		c.s.Out.Append(c.w.Bytes())
+	}
+}
+
+// answer answers the outstanding command, unless the client has left.
+func (c *stubConn) answer(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.isGone {
+		return
+	}
+	if !c.outstanding {
+		c.stub.t.Error("nothing is outstanding")
+	}
+	c.outstanding = false
+	c.w.BulkString(text)
+	c.reply(0)
+	c.w.Reset()
+	c.s.Resume()
+}
+
+func (c *stubConn) Gone() {
+	if !c.s.Gone() {
+		c.stub.t.Error("Gone is called, but the session is not gone")
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.isGone || c.isClosed {
+		c.stub.t.Errorf("Gone again, or after Close: gone %v, closed %v", c.isGone, c.isClosed)
+	}
+	c.isGone = true
+	c.stub.gone <- c
+}
+
+func (c *stubConn) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.isGone || c.isClosed {
+		c.stub.t.Errorf("Close before Gone, or again: gone %v, closed %v", c.isGone, c.isClosed)
+	}
+	c.isClosed = true
+	c.stub.closed <- c
+}
