@@ -1,0 +1,154 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/omniproxy/omniproxy/resp"
+	"github.com/omniproxy/omniproxy/resp/command"
+	"github.com/omniproxy/omniproxy/resp/wire"
+)
+
+// Transactions: https://redis.io/docs/latest/develop/interact/transactions/
+var transactionHandlers = handlers{
+	"MULTI":   multi,
+	"EXEC":    exec,
+	"DISCARD": discard,
+	"WATCH":   watch,
+	"UNWATCH": func(c *Call) error { c.conn.unwatch(); c.Reply.OK(); return nil },
+}
+
+// immediate are the commands that MULTI does not queue.
+var immediate = map[string]bool{"EXEC": true, "DISCARD": true, "MULTI": true, "WATCH": true, "QUIT": true, "RESET": true}
+
+// queued is a command that waits for EXEC.
+type queued struct {
+	spec *command.Spec
+	args [][]byte
+}
+
+type watchedKey struct {
+	db      *db
+	key     string
+	expired bool // it had expired, and not been deleted, when it was watched
+}
+
+func (c *Conn) enqueue(cmd *resp.Command) {
+	if cmd.Spec.Flags&command.NoMulti != 0 {
+		c.spoiled = true
+		c.w.Error(wire.Error("ERR Command not allowed inside a transaction"))
+		return
+	}
+	args := make([][]byte, len(cmd.Args))
+	for i, a := range cmd.Args {
+		args[i] = slices.Clone(a)
+	}
+	c.queue = append(c.queue, queued{cmd.Spec, args})
+	c.s.Client.Multi.Store(int32(len(c.queue)))
+	c.w.Status("QUEUED")
+}
+
+func multi(c *Call) error {
+	if c.conn == nil {
+		return nil // a unit of the log is one transaction anyhow
+	}
+	if c.conn.inMulti {
+		return wire.Error("ERR MULTI calls can not be nested")
+	}
+	c.conn.inMulti, c.conn.spoiled = true, false
+	c.conn.s.Client.Multi.Store(0)
+	c.Reply.OK()
+	return nil
+}
+
+func discard(c *Call) error {
+	if !c.conn.inMulti {
+		return wire.Error("ERR DISCARD without MULTI")
+	}
+	c.conn.endMulti()
+	c.Reply.OK()
+	return nil
+}
+
+// endMulti forgets the transaction and what was watched for it.
+func (c *Conn) endMulti() {
+	c.inMulti, c.spoiled, c.queue = false, false, nil
+	c.s.Client.Multi.Store(-1)
+	c.unwatch()
+}
+
+// exec runs the queue as one unit.
+func exec(c *Call) error {
+	conn := c.conn
+	if !conn.inMulti {
+		return wire.Error("ERR EXEC without MULTI")
+	}
+	queue, spoiled, failed := conn.queue, conn.spoiled, conn.s.Client.Lost.Load() || conn.watchExpired(c.Tx.Now)
+	if spoiled || failed {
+		conn.endMulti()
+		if spoiled {
+			return wire.ErrExecAbort
+		}
+		c.Reply.NullArray()
+		return nil
+	}
+	conn.unwatch()
+	c.Reply.Array(len(queue))
+	for _, q := range queue {
+		conn.call(q.spec, q.args, nil)
+	}
+	conn.endMulti()
+	return nil
+}
+
+func watch(c *Call) error {
+	conn := c.conn
+	if conn.inMulti {
+		return wire.Error("ERR WATCH inside MULTI is not allowed")
+	}
+	if conn.s.Client.Lost.Load() { // a key watched before is lost already: nothing to add
+		c.Reply.OK()
+		return nil
+	}
+	for _, k := range c.Args[1:] {
+		conn.watch(c.Tx, string(k))
+	}
+	conn.s.Client.Watch.Store(int32(len(conn.watched)))
+	c.Reply.OK()
+	return nil
+}
+
+func (c *Conn) watch(tx *Tx, key string) {
+	for _, w := range c.watched {
+		if w.db == tx.db && w.key == key {
+			return
+		}
+	}
+	e := tx.db.keys[key]
+	c.watched = append(c.watched, watchedKey{tx.db, key, e != nil && e.Expire != 0 && e.Expire <= tx.Now})
+	if tx.db.watched[key] == nil {
+		tx.db.watched[key] = map[*Conn]struct{}{}
+	}
+	tx.db.watched[key][c] = struct{}{}
+}
+
+// watchExpired reports whether a watched key's time was over between WATCH and EXEC, though nobody deleted it yet.
+func (c *Conn) watchExpired(now int64) bool {
+	return slices.ContainsFunc(c.watched, func(w watchedKey) bool {
+		e := w.db.keys[w.key]
+		return !w.expired && e != nil && e.Expire != 0 && e.Expire <= now
+	})
+}
+
+func (c *Conn) unwatch() {
+	for _, w := range c.watched {
+		if watchers := w.db.watched[w.key]; watchers != nil {
+			delete(watchers, c)
+			if len(watchers) == 0 {
+				delete(w.db.watched, w.key)
+			}
+		}
+	}
+	c.watched = nil
+	c.s.Client.Lost.Store(false)
+	c.s.Client.Watch.Store(0)
+}

@@ -1,0 +1,247 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/omniproxy/omniproxy/jsonbackend/engine/value"
+	"github.com/omniproxy/omniproxy/resp"
+	"github.com/omniproxy/omniproxy/resp/command"
+	"github.com/omniproxy/omniproxy/resp/wire"
+)
+
+// Options are what surrounds an engine. Functions may be nil; Changed and Flushed run under the engine's lock.
+type Options struct {
+	Log      Log
+	ReadOnly bool // refuse every write; what has expired is not seen, and stays
+
+	Changed func(db int, key string) // a key was written or died
+	Flushed func(db int)             // a database was emptied at once
+
+	// StreamCap is the length that an XADD to the stream at key trims it to, beside what the XADD itself asks for.
+	StreamCap func(db int, key []byte) (maxLen int64, capped bool)
+
+	// Panicked reports a bug that was survived.
+	Panicked func(command string, reason any, stack []byte)
+
+	Host Host
+}
+
+// Handler does one command: check, edit, reply. An error becomes the whole reply.
+type Handler func(c *Call) error
+
+// handlers is a chapter's table of contents: commands by name as in the command table ("HGETALL", "XGROUP CREATE").
+type handlers map[string]Handler
+
+// Engine is an in-memory Redis. It is a [resp.Backend].
+type Engine struct {
+	mu       sync.Mutex
+	opts     Options
+	log      Log
+	handlers map[*command.Spec]Handler
+	dbs      [Databases]*db
+
+	limits       value.Limits // when small values become big ones
+	streamLimits value.StreamLimits
+
+	tx    Tx
+	epoch uint64 // grows with every freeze
+	born  uint64
+	seq   uint64 // grows with every change of an entry
+
+	ready    []readyKey // keys that somebody may be waiting for
+	served   []*Conn    // whose outstanding command was answered since the lock was taken
+	monitors map[*Conn]struct{}
+	stats    stats
+}
+
+type stats struct {
+	Commands, Hits, Misses, Expired int64
+	Started                         time.Time
+}
+
+// New returns an empty engine.
+func New(opts Options) *Engine {
+	if opts.Log == nil {
+		opts.Log = NoLog{}
+	}
+	if opts.Host == nil {
+		opts.Host = NoHost{}
+	}
+	e := &Engine{opts: opts, log: opts.Log, limits: value.DefaultLimits(), streamLimits: value.DefaultStreamLimits(), handlers: map[*command.Spec]Handler{}, monitors: map[*Conn]struct{}{}}
+	e.stats.Started = time.Now()
+	e.tx.e = e
+	for i := range e.dbs {
+		e.dbs[i] = newDB(i)
+	}
+	for _, chapter := range []handlers{
+		connectionHandlers(), transactionHandlers, serverHandlers, keyHandlers, stringHandlers, hashHandlers, setHandlers, zsetHandlers, streamHandlers,
+	} {
+		for name, h := range chapter {
+			spec := command.Find(strings.ReplaceAll(name, " ", "|"))
+			if spec == nil || e.handlers[spec] != nil {
+				panic("no such command, or bound twice: " + name)
+			}
+			e.handlers[spec] = h
+		}
+	}
+	return e
+}
+
+// SetLog changes where units go: after a replay, before the first client.
+func (e *Engine) SetLog(l Log) { e.log = l }
+
+// Supports reports whether the engine has a command.
+func (e *Engine) Supports(spec *command.Spec) bool { return e.handlers[spec] != nil }
+
+// lock takes the engine's lock and reads the clock for what follows.
+func (e *Engine) lock() {
+	e.mu.Lock()
+	e.tx.Now = time.Now().UnixMilli()
+}
+
+// Locked runs f under the engine's lock, between two batches.
+func (e *Engine) Locked(f func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	f()
+}
+
+// Replay does one effect of the log again. Nothing expires and nothing is logged. It is called before the first client.
+func (e *Engine) Replay(db int, args [][]byte) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.tx.replay = true
+	defer func() { e.tx.replay = false }()
+	e.tx.Now = time.Now().UnixMilli()
+	e.tx.begin(e.dbs[db])
+	return e.run(args)
+}
+
+// ErrStale is returned by Edit when a key changed between the view and the edit.
+var ErrStale = errors.New("the keyspace has moved on")
+
+// Edit is a command done by no client.
+type Edit struct {
+	DB   int
+	Args [][]byte // Args[1] is the key
+}
+
+// Edit does commands that no client sent, in one unit that the log keeps with a note: an edit of a file, a first load.
+// They were thought out on basis: where one of their keys changed since, nothing is done. The unit's fate is told to r.
+func (e *Engine) Edit(edits []Edit, basis *View, note string, r Releaser) error {
+	e.lock()
+	for _, cmd := range edits {
+		if key := string(cmd.Args[1]); e.dbs[cmd.DB].version(key) != basis.version(cmd.DB, key) {
+			e.mu.Unlock()
+			return ErrStale
+		}
+	}
+	e.tx.begin(e.dbs[0])
+	var failed error
+	for _, cmd := range edits {
+		e.tx.db = e.dbs[cmd.DB]
+		if err := e.run(cmd.Args); err != nil && failed == nil {
+			failed = fmt.Errorf("%s %q: %w", cmd.Args[0], cmd.Args[1], err)
+		}
+	}
+	seq := e.tx.commit(note)
+	e.serve()
+	served := e.takeServed()
+	e.mu.Unlock()
+	e.release(served)
+	if seq > 0 {
+		e.log.Synced(seq, r)
+	}
+	return failed
+}
+
+// run does a command without a client.
+func (e *Engine) run(args [][]byte) error {
+	spec, err := command.Check(args)
+	if err != nil {
+		return err
+	}
+	h := e.handlers[spec]
+	if h == nil {
+		return unsupported(spec)
+	}
+	var w wire.Writer
+	err = h(&Call{Tx: &e.tx, Reply: &w, Args: args, Spec: spec, engine: e})
+	e.tx.finish(args, nil)
+	return err
+}
+
+func unsupported(spec *command.Spec) error {
+	return wire.Errorf("ERR command '%s' is not supported by the json backend", spec.Name)
+}
+
+// Connect returns the engine's side of a client.
+func (e *Engine) Connect(s *resp.Session) resp.Conn { return &Conn{e: e, s: s} }
+
+// Drain gives every outstanding command its timeout reply.
+func (e *Engine) Drain() {
+	e.lock()
+	for _, d := range e.dbs {
+		for _, queue := range d.blocked {
+			for _, w := range append([]*waiter(nil), queue...) {
+				if w.conn.wait == w {
+					w.expire()
+				}
+			}
+		}
+	}
+	served := e.takeServed()
+	e.mu.Unlock()
+	e.release(served)
+}
+
+// Shutdown does nothing: what is durable is the log's concern.
+func (e *Engine) Shutdown(context.Context) error { return nil }
+
+// expireBudget is how many keys one pass of ExpireDue deletes before it lets others have the lock.
+const expireBudget = 256
+
+// ExpireDue deletes keys whose time is over, in units of DELs, until there are none. It is called a few times a second.
+func (e *Engine) ExpireDue() {
+	if e.opts.ReadOnly {
+		return
+	}
+	for _, d := range e.dbs {
+		for more := true; more; {
+			more = e.expireSome(d)
+		}
+	}
+}
+
+func (e *Engine) expireSome(d *db) (more bool) {
+	e.lock()
+	e.tx.begin(d)
+	n := 0
+	for ; n < expireBudget; n++ {
+		entry := d.nextDue(e.tx.Now)
+		if entry == nil {
+			break
+		}
+		e.tx.expire(entry)
+	}
+	seq := e.tx.commit("")
+	e.serve()
+	served := e.takeServed()
+	e.mu.Unlock()
+	e.release(served)
+	if seq > 0 {
+		e.log.Synced(seq, nobody{})
+	}
+	return n == expireBudget
+}
+
+// nobody waits for a unit: it only has to get to the disk.
+type nobody struct{}
+
+func (nobody) Release(uint64)     {}
+func (nobody) Fail(uint64, error) {}
