@@ -1,0 +1,305 @@
+package lens
+
+import (
+	"io"
+	"slices"
+
+	"github.com/omniproxy/omniproxy/jsonbackend/engine"
+	"github.com/omniproxy/omniproxy/jsonbackend/lens/pyjson"
+)
+
+// codec is what distinguishes the objects that have a member for each key of a kind.
+type codec interface {
+	key(id string) string
+	id(key string) (id string, ok bool) // ok is false for keys of another kind
+	// check reports whether a record is of the documented shape, and so stands for a key, and when it expires, in Unix
+	// milliseconds, 0 for never.
+	check(id string, record []byte) (expires int64, ok bool)
+	// encode returns the record of an entry: old if that still says the same, nil if there are no words for it.
+	encode(id string, e *engine.Entry, old []byte) []byte
+	// decode returns the commands that make the key say what record says, which is of the documented shape.
+	decode(id string, record []byte, now *engine.View) []engine.Edit
+	// remove returns the commands that delete the record.
+	remove(id string, now *engine.View) []engine.Edit
+}
+
+// flat is one object with a member for each key of a kind in one database.
+type flat struct {
+	codec
+	db      int
+	binary  bool // ids are bytes (pyjson.QuoteBytes), else text (pyjson.Quote)
+	list    *pyjson.List
+	parse   func(doc []byte) (*pyjson.List, error) // makes doc the object's text
+	records []record                               // by pyjson.Ref
+	removed int                                    // records removed since the list was parsed
+	hidden  map[string]bool                        // keys without words
+	past    []pyjson.Ref                           // records that were over before they were ever loaded: they go at the next change
+}
+
+// record is what is known of one member of the object.
+type record struct {
+	id  string
+	sum uint64 // of its canonical text; 0 = of another shape, it stands for no key
+}
+
+func newFlat(c codec, db int, binary bool) *flat {
+	return &flat{codec: c, db: db, binary: binary, hidden: map[string]bool{}}
+}
+
+// read makes list, of which parse makes another one, the object's text.
+func (f *flat) read(list *pyjson.List, parse func(doc []byte) (*pyjson.List, error)) {
+	f.list, f.parse, f.past, f.removed = list, parse, nil, 0
+	f.records = make([]record, 1, list.Len()+1)
+	for ref, m := range list.All() {
+		var r record
+		if id, ok := f.unquote(m.Key); ok {
+			r.id = id
+			if _, ok := f.check(id, m.Value); ok {
+				r.sum = sum(m.Value)
+			}
+		}
+		f.note(ref, r)
+	}
+}
+
+// quote spells an id as a member's key. It is not ok if JSON cannot spell it.
+func (f *flat) quote(id string) (lit []byte, ok bool) {
+	if f.binary {
+		return pyjson.QuoteBytes(nil, []byte(id)), true
+	}
+	return pyjson.Quote(nil, []byte(id))
+}
+
+// unquote is the id that a member's key spells. Of the texts that stand for the same bytes only the one that quote
+// chooses is an id.
+func (f *flat) unquote(lit []byte) (id string, ok bool) {
+	if !f.binary {
+		return name(lit), true
+	}
+	b, err := pyjson.UnquoteBytes(nil, lit)
+	if err != nil || !same(lit, pyjson.QuoteBytes(nil, b)) {
+		return "", false
+	}
+	_, ok = f.id(string(b))
+	return string(b), ok
+}
+
+// note remembers what is known of a member.
+func (f *flat) note(ref pyjson.Ref, r record) {
+	for len(f.records) <= int(ref) {
+		f.records = append(f.records, record{})
+	}
+	f.records[ref] = r
+}
+
+func (f *flat) base() Base {
+	b := Base{Named: make(map[string]uint64, f.list.Len())}
+	for ref := range f.list.All() {
+		if r := f.records[ref]; r.sum != 0 {
+			b.Named[r.id] = r.sum
+		}
+	}
+	return b
+}
+
+// update brings the records of keys, nil for all, in line with the keyspace. It changes the order of keys.
+func (f *flat) update(now *engine.View, keys []string) (changed bool) {
+	if keys == nil {
+		clear(f.hidden)
+		keys = f.all(now)
+	}
+	byBirth(now, f.db, keys)
+	for _, key := range keys {
+		if id, ok := f.id(key); ok && f.show(key, id, now.Get(f.db, key)) {
+			changed = true
+		}
+	}
+	if changed {
+		f.forgetPast(now)
+		f.compact()
+	}
+	return changed
+}
+
+// all returns every key that has a record or should have one, and notes records that were never loaded because they
+// were over.
+func (f *flat) all(now *engine.View) (keys []string) {
+	f.past = nil
+	for ref, m := range f.list.All() {
+		r := f.records[ref]
+		if r.sum == 0 {
+			continue
+		}
+		key := f.key(r.id)
+		if now.Get(f.db, key) != nil {
+			continue
+		}
+		if expires, _ := f.check(r.id, m.Value); over(expires, now.At) {
+			f.past = append(f.past, ref)
+		} else {
+			keys = append(keys, key)
+		}
+	}
+	for e := range now.All(f.db) {
+		if _, ok := f.id(e.Key); ok {
+			keys = append(keys, e.Key)
+		}
+	}
+	return keys
+}
+
+func over(expires, at int64) bool { return expires != 0 && expires <= at }
+
+// show brings one record in line with its key.
+func (f *flat) show(key, id string, e *engine.Entry) (changed bool) {
+	delete(f.hidden, key)
+	lit, ok := f.quote(id)
+	if !ok {
+		if e != nil {
+			f.hidden[key] = true
+		}
+		return false
+	}
+	ref, there := f.list.Find(lit)
+	var old, text []byte
+	if there && f.records[ref].sum != 0 {
+		old = f.list.Member(ref).Value
+	}
+	if e != nil {
+		if text = f.encode(id, e, old); text == nil {
+			f.hidden[key] = true
+		}
+	}
+	switch {
+	case text == nil && old == nil, identical(text, old):
+		return false
+	case text == nil:
+		f.drop(ref)
+	default:
+		f.note(f.list.Insert(pyjson.End, lit, text), record{id, sum(text)})
+	}
+	return true
+}
+
+func (f *flat) drop(ref pyjson.Ref) {
+	f.list.Remove(ref)
+	f.removed++
+}
+
+// forgetPast takes out what was over before it was ever loaded.
+func (f *flat) forgetPast(now *engine.View) {
+	for _, ref := range f.past {
+		if now.Get(f.db, f.key(f.records[ref].id)) == nil {
+			f.drop(ref)
+		}
+	}
+	f.past = nil
+}
+
+// compact parses the object anew when most of what the list remembers is gone.
+func (f *flat) compact() {
+	if f.removed <= f.list.Len()+1000 {
+		return
+	}
+	list, err := f.parse(f.list.Bytes())
+	if err != nil {
+		return // it has outgrown what can be parsed
+	}
+	old := make([]record, 0, f.list.Len())
+	for ref := range f.list.All() {
+		old = append(old, f.records[ref])
+	}
+	f.list, f.records, f.removed = list, make([]record, 1, len(old)+1), 0
+	for ref := range list.All() {
+		f.note(ref, old[0])
+		old = old[1:]
+	}
+}
+
+func (f *flat) edits(read map[string]uint64, now *engine.View, at int64) (edits []engine.Edit) {
+	there := make(map[string]bool, f.list.Len())
+	for ref, m := range f.list.All() {
+		r := f.records[ref]
+		if r.sum == 0 {
+			continue
+		}
+		there[r.id] = true
+		if read[r.id] != r.sum {
+			edits = append(edits, f.editsOf(r.id, m.Value, now, at)...)
+		}
+	}
+	var gone []string
+	for id := range read {
+		if !there[id] {
+			gone = append(gone, id)
+		}
+	}
+	slices.Sort(gone)
+	for _, id := range gone {
+		edits = append(edits, f.remove(id, now)...)
+	}
+	return edits
+}
+
+// editsOf returns what somebody's record means for its key, nothing if the key says so already.
+func (f *flat) editsOf(id string, record []byte, now *engine.View, at int64) []engine.Edit {
+	e := now.Get(f.db, f.key(id))
+	switch expires, _ := f.check(id, record); {
+	case over(expires, at) && e == nil:
+		return nil
+	case over(expires, at):
+		return []engine.Edit{edit(f.db, "DEL", f.key(id))}
+	case e != nil && identical(f.encode(id, e, record), record):
+		return nil
+	}
+	return f.decode(id, record, now)
+}
+
+// flatFile is the view of a file that is one such object.
+type flatFile struct {
+	*flat
+	file string
+}
+
+func newFlatFile(file string, f *flat) *flatFile {
+	v := &flatFile{f, file}
+	if err := v.Load(nil); err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func (f *flatFile) File() string { return f.file }
+
+func (f *flatFile) Hidden() int { return len(f.hidden) }
+
+func (f *flatFile) WriteTo(w io.Writer) (int64, error) { return f.list.WriteTo(w) }
+
+func (f *flatFile) Base() Base { return f.base() }
+
+func (f *flatFile) Load(doc []byte) error {
+	whole := func(doc []byte) (*pyjson.List, error) { return parse(doc, '{') }
+	list, err := whole(doc)
+	if err == nil {
+		f.flat.read(list, whole)
+	}
+	return err
+}
+
+func (f *flatFile) Update(now *engine.View, keys []Key) bool { return f.update(now, names(keys)) }
+
+func (f *flatFile) Edits(read Base, now *engine.View, at int64) []engine.Edit {
+	return f.edits(read.Named, now, at)
+}
+
+// names are the names of keys in one database; nil of nil.
+func names(keys []Key) []string {
+	if keys == nil {
+		return nil
+	}
+	n := make([]string, len(keys))
+	for i, k := range keys {
+		n[i] = k.Name
+	}
+	return n
+}
