@@ -1,0 +1,67 @@
+# omniproxy. `make` lists what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
+
+.PHONY: help
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build ./omniproxy
+	go build -trimpath -ldflags "-X main.version=$(VERSION)" -o omniproxy ./cmd/omniproxy
+
+.PHONY: run
+run: build ## serve sample OmniDaemon data in ./sample on 127.0.0.1:6380
+	@[ -d sample ] || { mkdir sample && cp jsonbackend/lens/testdata/omnidaemon_data/*.json sample/; }
+	./omniproxy --dir sample
+
+.PHONY: test
+test: deps ## install what the tests need (redis-server, redis-cli, redis-py), then run all of them
+	go test -timeout 20m ./...
+
+.PHONY: deps
+deps:
+	@if ! command -v redis-server redis-cli redis-check-aof >/dev/null || ! /usr/bin/python3 -c 'import redis' 2>/dev/null; then \
+	  if ! command -v apt-get >/dev/null; then \
+	    echo "the tests need redis-server 7.0, redis-cli and python3 with redis-py: install them, then make test again" >&2; exit 1; fi; \
+	  echo "installing redis-server, redis-tools and python3-redis"; \
+	  $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server redis-tools python3-redis >/dev/null; fi
+
+.PHONY: check
+check: ## what to run before a commit: format, vet, staticcheck, unit tests with the race detector
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not formatted: $$unformatted"; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+	go test -race -short -timeout 10m ./...
+
+.PHONY: cross
+cross: ## build for macOS and Windows
+	GOOS=darwin GOARCH=arm64 go build ./...
+	GOOS=windows GOARCH=amd64 go build ./...
+
+.PHONY: fuzz
+fuzz: ## fuzz every parser of foreign bytes, 30 s each (FUZZTIME=10m for longer)
+	@go list -f '{{range .TestGoFiles}}{{$$.Dir}}/{{.}} {{end}}{{range .XTestGoFiles}}{{$$.Dir}}/{{.}} {{end}}' ./... | tr ' ' '\n' | grep . | \
+	xargs grep -Ho '^func Fuzz[A-Za-z0-9_]*' | while IFS=: read -r file name; do \
+	  echo "$$(dirname $$file) $${name#func }"; \
+	  go test "$$(dirname $$file)" -run '^$$' -fuzz "^$${name#func }\$$" -fuzztime $(or $(FUZZTIME),30s); done
+
+.PHONY: record
+record: deps ## record the dialogs anew from a real redis-server
+	go run ./integration/record
+
+.PHONY: record-commands
+record-commands: deps ## record Redis' facts about its commands anew
+	go run ./resp/command/record
+
+.PHONY: docs
+docs: ## write the pages of docs/ that are made from tables
+	go run ./jsonbackend/engine/supported > docs/commands.md
+
+.PHONY: bench
+bench: deps ## compare servers side by side, five rounds
+	go test ./integration -run '^$$' -bench . -benchtime 2s -count 5

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/omniproxy/omniproxy/jsonbackend"
+	"github.com/omniproxy/omniproxy/resp"
+)
+
+// newLogger writes lines for people to standard error.
+func newLogger(level string) (*zap.Logger, error) {
+	at, err := zapcore.ParseLevel(level)
+	if err != nil {
+		return nil, fmt.Errorf("log level: %w", err)
+	}
+	config := zap.NewDevelopmentConfig()
+	config.Level = zap.NewAtomicLevelAt(at)
+	config.DisableCaller = true
+	config.DisableStacktrace = true
+	config.Development = false
+	config.EncoderConfig.EncodeTime = zapcore.TimeEncoderOfLayout("2006-01-02 15:04:05.000")
+	config.EncoderConfig.EncodeDuration = zapcore.StringDurationEncoder
+	config.EncoderConfig.ConsoleSeparator = " "
+	return config.Build()
+}
+
+// storeEvents turns what the json backend reports into log lines. They name files and keys, never values.
+func storeEvents(log *zap.Logger) jsonbackend.Events {
+	told := time.Now()
+	return jsonbackend.Events{
+		Loading: func(done, total int64) {
+			if time.Since(told) > time.Second {
+				told = time.Now()
+				log.Info("loading", zap.Int64("bytes", done), zap.Int64("of", total))
+			}
+		},
+		Torn: func(file string, offset, bytes int64) {
+			log.Warn("cut off a write that was under way when the last process died; nobody was told that it had happened",
+				zap.String("file", file), zap.Int64("offset", offset), zap.Int64("bytes", bytes))
+		},
+		Published: func(file string, bytes int64, took time.Duration) {
+			log.Debug("published", zap.String("file", file), zap.Int64("bytes", bytes), zap.Duration("took", took))
+		},
+		Unpublished: func(file string, err error) {
+			log.Error("cannot publish: the append-only file has everything, but the JSON file is old; it is tried again every few seconds",
+				zap.String("file", file), zap.Error(err))
+		},
+		Edited: func(file string, commands int) {
+			log.Info("read what another program wrote", zap.String("file", file), zap.Int("commands", commands))
+		},
+		Refused: func(file string, err error) {
+			log.Error("a part of what another program wrote cannot be done and is published over", zap.String("file", file), zap.Error(err))
+		},
+		Ignored: func(file string) {
+			log.Warn("what another program wrote there changes no key and is published over", zap.String("file", file))
+		},
+		Broken: func(file string, err error) {
+			log.Error("another program wrote what cannot be read; the last good state is served and the file left alone: mend it, or remove it to have it written anew",
+				zap.String("file", file), zap.Error(err))
+		},
+		Mended: func(file string) { log.Info("the file is in order again", zap.String("file", file)) },
+		Rewritten: func(bytes int64, took time.Duration) {
+			log.Info("rewrote the append-only file", zap.Int64("bytes", bytes), zap.Duration("took", took))
+		},
+		Unrewritten: func(err error) {
+			log.Error("cannot rewrite the append-only file; it stays as it is, complete and growing: make room on the disk", zap.Error(err))
+		},
+		LogFailed: func(err error) {
+			log.Error("cannot write the append-only file: writes are no longer acknowledged, their clients are cut; make room on the disk or mend it, then restart omniproxy",
+				zap.Error(err))
+		},
+	}
+}
+
+func serverEvents(log *zap.Logger) resp.Events {
+	return resp.Events{
+		Connected:    func(client string) { log.Debug("connected", zap.String("client", client)) },
+		Disconnected: func(client string) { log.Debug("disconnected", zap.String("client", client)) },
+		Dropped: func(client string, err error) {
+			log.Warn("dropped a client", zap.String("client", client), zap.Error(err))
+		},
+		AcceptFailed: func(err error) { log.Error("cannot accept a client; trying again", zap.Error(err)) },
+	}
+}

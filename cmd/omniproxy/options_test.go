@@ -1,0 +1,363 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/alecthomas/kong"
+	"github.com/google/go-cmp/cmp"
+)
+
+// fakeMachine has the environment env ("NAME=value"), the interface 10.0.0.5, and the hosts below in its DNS.
+func fakeMachine(env ...string) machine {
+	hosts := map[string]string{
+		"omniproxy": "10.0.0.5", "elsewhere": "10.0.0.9", "loop": "127.0.0.1", "both": "127.0.0.1 10.0.0.5",
+	}
+	return machine{
+		lookupEnv: func(name string) (string, bool) {
+			for _, e := range env {
+				if n, value, _ := strings.Cut(e, "="); n == name {
+					return value, true
+				}
+			}
+			return "", false
+		},
+		lookupIP: func(host string) (ips []netip.Addr, err error) {
+			for _, ip := range strings.Fields(hosts[host]) {
+				ips = append(ips, netip.MustParseAddr(ip))
+			}
+			if ips == nil {
+				return nil, fmt.Errorf("lookup %s: no such host", host)
+			}
+			return ips, nil
+		},
+		localIPs: func() ([]netip.Addr, error) {
+			return []netip.Addr{netip.MustParseAddr("127.0.0.1"), netip.MustParseAddr("10.0.0.5")}, nil
+		},
+	}
+}
+
+// settingsOf parses a command line of serve that is expected to be right.
+func settingsOf(t *testing.T, args, env string) Settings {
+	t.Helper()
+	inv, err := parse(strings.Fields(args), fakeMachine(strings.Fields(env)...))
+	if err != nil {
+		t.Fatalf("%s omniproxy %s: %v", env, args, err)
+	}
+	if inv.Word != "serve" {
+		t.Fatalf("omniproxy %s asks for %q", args, inv.Word)
+	}
+	return inv.Settings
+}
+
+// precedence has a row for each flag but the two of the password, which have a test of their own.
+var precedence = []struct {
+	flag     string
+	fallback string // OmniDaemon's variable
+	values   [3]string
+	args     string // what else must be given
+	get      func(Settings) any
+	want     [4]string // by default, and with values[0], [1], [2]
+}{
+	{flag: "listen", values: [3]string{"127.0.0.1:1", "127.0.0.1:2", "unix:/s"},
+		get: func(s Settings) any { return s.Listen }, want: [4]string{"127.0.0.1:6380", "127.0.0.1:1", "127.0.0.1:2", "unix:/s"}},
+	{flag: "ready-file", values: [3]string{"a", "b", "c"},
+		get: func(s Settings) any { return s.ReadyFile }, want: [4]string{"", "a", "b", "c"}},
+	{flag: "max-block", values: [3]string{"0", "1s", "1500ms"},
+		get: func(s Settings) any { return s.MaxBlock }, want: [4]string{"auto", "0", "1s", "1.5s"}},
+	{flag: "max-block", args: "--backend=redis", values: [3]string{"0", "auto", "2m"},
+		get: func(s Settings) any { return s.MaxBlock }, want: [4]string{"0", "0", "auto", "2m0s"}},
+	{flag: "backend", fallback: "STORAGE_BACKEND", values: [3]string{"redis", "redis", "redis"},
+		get: func(s Settings) any { return s.Backend }, want: [4]string{"json", "redis", "redis", "redis"}},
+	{flag: "dir", fallback: "JSON_STORAGE_DIR", values: [3]string{"a", "b", "/c d"},
+		get: func(s Settings) any { return s.Dir }, want: [4]string{".omnidaemon_data", "a", "b", "/c d"}},
+	{flag: "upstream", fallback: "REDIS_URL", args: "--backend=redis",
+		values: [3]string{"redis://a", "redis://u:pw@b:1/2", "unix:///c"},
+		get:    func(s Settings) any { return s.Upstream },
+		want:   [4]string{"redis://localhost:6379", "redis://a", "redis://u:***@b:1/2", "unix:///c"}},
+	{flag: "prefix", fallback: "REDIS_KEY_PREFIX", values: [3]string{"a", "b*:", ""},
+		get: func(s Settings) any { return s.Prefix }, want: [4]string{"omni", "a", "b*:", ""}},
+	{flag: "db", values: [3]string{"1", "2", "15"},
+		get: func(s Settings) any { return s.DB }, want: [4]string{"0", "1", "2", "15"}},
+	{flag: "fsync", values: [3]string{"no", "always", "no"},
+		get: func(s Settings) any { return s.Fsync }, want: [4]string{"everysec", "no", "always", "no"}},
+	{flag: "metrics-cap", values: [3]string{"0", "1", "100000"},
+		get: func(s Settings) any { return s.MetricsCap }, want: [4]string{"10000", "0", "1", "100000"}},
+	{flag: "read-only", values: [3]string{"true", "1", "yes"},
+		get: func(s Settings) any { return s.ReadOnly }, want: [4]string{"false", "true", "true", "true"}},
+	{flag: "ephemeral", values: [3]string{"True", "1", "yes"},
+		get: func(s Settings) any { return s.Ephemeral }, want: [4]string{"false", "true", "true", "true"}},
+	{flag: "log-level", values: [3]string{"debug", "warn", "error"},
+		get: func(s Settings) any { return s.LogLevel }, want: [4]string{"info", "debug", "warn", "error"}},
+}
+
+func TestTheCommandLineWinsThenOwnVariablesThenOmniDaemons(t *testing.T) {
+	for _, tt := range precedence {
+		names := []string{"--" + tt.flag, variable(tt.flag), tt.fallback}
+		check := func(given int, args []string, env ...string) {
+			t.Helper()
+			inv, err := parse(append(strings.Fields(tt.args), args...), fakeMachine(env...))
+			if err != nil {
+				t.Errorf("%s, %q %q: %v", tt.flag, args, env, err)
+				return
+			}
+			if got := fmt.Sprint(tt.get(inv.Settings)); got != tt.want[given] {
+				t.Errorf("%s, %q %q: %q, want %q", tt.flag, args, env, got, tt.want[given])
+			}
+			source := ""
+			if given > 0 {
+				source = tt.flag + " from " + names[3-given]
+			}
+			if got := inv.Settings.Sources(); source == "" && strings.Contains(got, tt.flag+" from") || !strings.Contains(got, source) {
+				t.Errorf("%s, %q %q: sources %q, want %q", tt.flag, args, env, got, source)
+			}
+		}
+		check(0, nil)
+		var env []string
+		if tt.fallback != "" {
+			env = append(env, tt.fallback+"="+tt.values[0])
+			check(1, nil, env...)
+		}
+		env = append(env, variable(tt.flag)+"="+tt.values[1])
+		check(2, nil, env...)
+		check(3, []string{"--" + tt.flag + "=" + tt.values[2]}, env...)
+	}
+}
+
+func TestEveryFlagIsInThePrecedenceTable(t *testing.T) {
+	tested := map[string]string{"requirepass": "", "requirepass-file": ""}
+	for _, row := range precedence {
+		tested[row.flag] = row.fallback
+	}
+	for _, flag := range kong.Must(&cli{}).Model.DefaultCmd.Flags {
+		fallback, ok := tested[flag.Name]
+		if !ok || fallback != flag.Tag.Get("fallback") {
+			t.Errorf("--%s (OmniDaemon: %q) is not tested", flag.Name, flag.Tag.Get("fallback"))
+		}
+	}
+}
+
+func TestDefaultsNameNoSource(t *testing.T) {
+	for _, tt := range []struct{ args, env string }{
+		{"", ""},
+		{"serve", ""},
+		{"serve --db 0 --read-only=false", "STORAGE_BACKEND=json JSON_STORAGE_DIR=.omnidaemon_data"},
+		{"", "STORAGE_BACKEND=JSON"},
+		{"--max-block auto --requirepass=", "OMNIPROXY_REQUIREPASS=x"},
+		{"", "REDIS_URL=redis://other:6379"}, // JSON is served; OmniDaemon's bus needs a Redis in any case
+		{"", "OMNIPROXY_DIR= OMNIPROXY_READ_ONLY= STORAGE_BACKEND= JSON_STORAGE_DIR="},
+		{"--backend json", "OMNIPROXY_UPSTREAM=redis://other"},
+	} {
+		s := settingsOf(t, tt.args, tt.env)
+		if got := s.Sources(); got != "" {
+			t.Errorf("%s omniproxy %s: sources %q", tt.env, tt.args, got)
+		}
+		if got := s.String(); got != "listen=127.0.0.1:6380 ready-file= requirepass= max-block=auto backend=json "+
+			"dir=.omnidaemon_data upstream= prefix=omni db=0 fsync=everysec metrics-cap=10000 read-only=false "+
+			"ephemeral=false log-level=info" {
+			t.Errorf("%s omniproxy %s: %s", tt.env, tt.args, got)
+		}
+	}
+}
+
+func TestSourcesAreListedInOrder(t *testing.T) {
+	s := settingsOf(t, "--db 3 --listen :0 --requirepass x", "JSON_STORAGE_DIR=/data OMNIPROXY_EPHEMERAL=1 REDIS_KEY_PREFIX=")
+	want := "listen from --listen, requirepass from --requirepass, dir from JSON_STORAGE_DIR, " +
+		"prefix from REDIS_KEY_PREFIX, db from --db, ephemeral from OMNIPROXY_EPHEMERAL"
+	if got := s.Sources(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestPasswordComesFromWordOrFile(t *testing.T) {
+	dir := t.TempDir()
+	file, empty := filepath.Join(dir, "file"), filepath.Join(dir, "empty")
+	for name, text := range map[string]string{file: "from file \r\n", empty: "\n"} {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct{ args, env, want, source, err string }{
+		{},
+		{args: "--requirepass word", want: "word", source: "requirepass from --requirepass"},
+		{env: "OMNIPROXY_REQUIREPASS=word", want: "word", source: "requirepass from OMNIPROXY_REQUIREPASS"},
+		{args: "--requirepass-file " + file, want: "from file ", source: "requirepass-file from --requirepass-file"},
+		{env: "OMNIPROXY_REQUIREPASS_FILE=" + file, want: "from file ", source: "requirepass-file from OMNIPROXY_REQUIREPASS_FILE"},
+		{args: "--requirepass word", env: "OMNIPROXY_REQUIREPASS_FILE=" + file, want: "word", source: "requirepass from --requirepass"},
+		{args: "--requirepass-file " + file, env: "OMNIPROXY_REQUIREPASS=word", want: "from file ", source: "requirepass-file from --requirepass-file"},
+		{args: "--requirepass=", env: "OMNIPROXY_REQUIREPASS=word"},
+		{args: "--requirepass=", env: "OMNIPROXY_REQUIREPASS_FILE=" + file},
+		{args: "--requirepass secret --requirepass-file " + file,
+			err: "--requirepass and --requirepass-file both set the password: choose one"},
+		{env: "OMNIPROXY_REQUIREPASS=secret OMNIPROXY_REQUIREPASS_FILE=" + file,
+			err: "OMNIPROXY_REQUIREPASS and OMNIPROXY_REQUIREPASS_FILE both set the password: choose one"},
+		{args: "--requirepass-file " + empty, err: "--requirepass-file=" + empty + ": the file is empty; put the password in it"},
+		{args: "--requirepass-file " + dir + "/none", err: "--requirepass-file: open " + dir + "/none: no such file or directory"},
+	} {
+		inv, err := parse(strings.Fields(tt.args), fakeMachine(strings.Fields(tt.env)...))
+		if got := fmt.Sprint(err); tt.err != "" && got != tt.err || tt.err == "" && err != nil {
+			t.Errorf("%s omniproxy %s: error %v, want %s", tt.env, tt.args, err, tt.err)
+		}
+		if got := string(inv.Settings.Password); got != tt.want {
+			t.Errorf("%s omniproxy %s: password %q, want %q", tt.env, tt.args, got, tt.want)
+		}
+		if got := inv.Settings.Sources(); got != tt.source {
+			t.Errorf("%s omniproxy %s: sources %q, want %q", tt.env, tt.args, got, tt.source)
+		}
+	}
+}
+
+func TestOmniDaemonsRedisURLNeverMakesItProxyToItself(t *testing.T) {
+	for _, tt := range []struct {
+		args, env string
+		backend   string
+		upstream  string
+		note      string
+		err       string
+	}{
+		{env: "STORAGE_BACKEND=redis REDIS_URL=redis://localhost:6380", backend: "json",
+			note: "STORAGE_BACKEND=redis with REDIS_URL=redis://localhost:6380 leads OmniDaemon to this very listener, so JSON is served"},
+		{env: "STORAGE_BACKEND=redis REDIS_URL=redis://:geheim@127.0.0.1:6380/0", backend: "json",
+			note: "STORAGE_BACKEND=redis with REDIS_URL=redis://:***@127.0.0.1:6380/0 leads OmniDaemon to this very listener, so JSON is served"},
+		{args: "--listen 127.0.0.1:6379", env: "STORAGE_BACKEND=redis", backend: "json",
+			note: "STORAGE_BACKEND=redis with the default REDIS_URL=redis://localhost:6379 leads OmniDaemon to this very listener, so JSON is served"},
+		{env: "STORAGE_BACKEND=redis REDIS_URL=redis://localhost:6380/0?socket_timeout=5", backend: "json", // redis-py's option
+			note: "STORAGE_BACKEND=redis with REDIS_URL=redis://localhost:6380/0?socket_timeout=5 leads OmniDaemon to this very listener, so JSON is served"},
+		{args: "--listen /run/o.sock", env: "STORAGE_BACKEND=redis REDIS_URL=unix:///run/o.sock?db=0", backend: "json",
+			note: "STORAGE_BACKEND=redis with REDIS_URL=unix:///run/o.sock?db=0 leads OmniDaemon to this very listener, so JSON is served"},
+		{env: "STORAGE_BACKEND=redis REDIS_URL=redis://elsewhere?socket_timeout=5", err: "REDIS_URL=redis://elsewhere?socket_timeout=5: " + urlHint},
+		{env: "STORAGE_BACKEND=redis REDIS_URL=redis://localhost", backend: "redis", upstream: "redis://localhost"},
+		{env: "STORAGE_BACKEND=redis REDIS_URL=redis://elsewhere:6380", backend: "redis", upstream: "redis://elsewhere:6380"},
+		{env: "STORAGE_BACKEND=Redis", backend: "redis", upstream: "redis://localhost:6379"},
+		{env: "REDIS_URL=redis://localhost:6380", backend: "json"},
+		{env: "STORAGE_BACKEND=redis REDIS_URL=redis://localhost:6380 OMNIPROXY_BACKEND=json", backend: "json"},
+		{env: "STORAGE_BACKEND=redis REDIS_URL=redis://localhost:6380 OMNIPROXY_UPSTREAM=redis://elsewhere",
+			backend: "redis", upstream: "redis://elsewhere"},
+		{args: "--backend redis", env: "REDIS_URL=redis://localhost:6380",
+			err: "REDIS_URL=redis://localhost:6380 is this very listener: name the Redis behind it with --upstream, or take --backend json"},
+		{args: "--backend redis --upstream redis://:pw@localhost:6380",
+			err: "--upstream=redis://:***@localhost:6380 is this very listener: name the Redis behind it with --upstream, or take --backend json"},
+		{env: "STORAGE_BACKEND=redis OMNIPROXY_UPSTREAM=redis://localhost:6380",
+			err: "OMNIPROXY_UPSTREAM=redis://localhost:6380 is this very listener: name the Redis behind it with --upstream, or take --backend json"},
+	} {
+		inv, err := parse(strings.Fields(tt.args), fakeMachine(strings.Fields(tt.env)...))
+		if tt.err != "" {
+			if err == nil || err.Error() != tt.err {
+				t.Errorf("%s omniproxy %s: error %v\nwant %s", tt.env, tt.args, err, tt.err)
+			}
+			continue
+		}
+		s := inv.Settings
+		if err != nil || s.Backend != tt.backend || string(s.Upstream) != tt.upstream || s.Note != tt.note {
+			t.Errorf("%s omniproxy %s: %s %s, note %q, error %v", tt.env, tt.args, s.Backend, s.Upstream, s.Note, err)
+		}
+		if sources := s.Sources(); s.Backend == "json" && (strings.Contains(sources, "backend") || strings.Contains(sources, "upstream")) {
+			t.Errorf("%s omniproxy %s: names what it did not follow: %s", tt.env, tt.args, sources)
+		}
+	}
+}
+
+func TestErrorsAreOneLineAndSayWhatToDo(t *testing.T) {
+	for _, tt := range []struct{ args, env, want string }{
+		{"--db 16", "", "--db=16: choose 0 to 15"},
+		{"--db -1", "", `--db: expected string value but got "-1" (short flag); perhaps try --db="-1"?; see omniproxy --help`},
+		{"", "OMNIPROXY_DB=x", "OMNIPROXY_DB=x: choose 0 to 15"},
+		{"--fsync sometimes", "", "--fsync=sometimes: choose always, everysec or no"},
+		{"", "OMNIPROXY_LOG_LEVEL=trace", "OMNIPROXY_LOG_LEVEL=trace: choose debug, info, warn or error"},
+		{"--metrics-cap=-1", "", "--metrics-cap=-1: give a number, or 0 for no cap"},
+		{"--metrics-cap=99999999999999999999", "", "--metrics-cap=99999999999999999999: give a number, or 0 for no cap"},
+		{"--max-block 4", "", "--max-block=4: give auto, 0 or a time with its unit, such as 4s"},
+		{"--max-block=-4s", "", "--max-block=-4s: give auto, 0 or a time with its unit, such as 4s"},
+		{"--dir=", "", "--dir=: name a directory"},
+		{"", "OMNIPROXY_READ_ONLY=maybe", "OMNIPROXY_READ_ONLY=maybe: choose true or false"},
+		{"--ephemeral", "OMNIPROXY_READ_ONLY=1", "OMNIPROXY_READ_ONLY refuses writes, --ephemeral takes them in memory: choose one"},
+		{"--listen localhost", "", "--listen=localhost: write HOST:PORT, [IPV6]:PORT, unix:/PATH or /PATH"},
+		{"--listen 6380", "", "--listen=6380: write HOST:PORT, [IPV6]:PORT, unix:/PATH or /PATH"},
+		{"--listen ::1:6380", "", "--listen=::1:6380: write HOST:PORT, [IPV6]:PORT, unix:/PATH or /PATH"},
+		{"--listen localhost:redis", "", "--listen=localhost:redis: the port is a number from 0 to 65535"},
+		{"--listen localhost:65536", "", "--listen=localhost:65536: the port is a number from 0 to 65535"},
+		{"--listen unix:", "", "--listen=unix:: write the socket's path, as in unix:/tmp/omniproxy.sock"},
+		{"--listen /" + strings.Repeat("x", 107), "", "--listen=/" + strings.Repeat("x", 107) + ": a socket's path has at most 107 bytes, this one has 108"},
+		{"--backend sqlite", "", "--backend=sqlite: choose json or redis"},
+		{"", "STORAGE_BACKEND=postgresql", "STORAGE_BACKEND=postgresql: omniproxy serves json or redis; choose with OMNIPROXY_BACKEND or --backend"},
+		{"--upstream redis://h", "", "--upstream=redis://h: an upstream needs --backend redis"},
+		{"--upstream redis://h --backend json", "", "--upstream=redis://h: an upstream needs --backend redis"},
+		{"", "STORAGE_BACKEND=json OMNIPROXY_UPSTREAM=redis://u:pw@h", "OMNIPROXY_UPSTREAM=redis://u:***@h: an upstream needs --backend redis"},
+		{"", "STORAGE_BACKEND=redis REDIS_URL=redis+sentinel://:pw@a,b/m", "REDIS_URL=redis+sentinel://:***@a,b/m: " + urlHint},
+		{"", "STORAGE_BACKEND=redis REDIS_URL=redis://u:p%w/x@h:port", "REDIS_URL=redis://u:***@h:port: " + urlHint},
+		{"srve", "", "unexpected argument srve; see omniproxy --help"},
+		{"pin", "", `unexpected argument pin; see omniproxy --help`},
+		{"--lisen :0", "", `unknown flag --lisen, did you mean "--listen"?; see omniproxy --help`},
+		{"ping a b", "", "unexpected argument b; see omniproxy --help"},
+		{"version 1", "", "unexpected argument 1; see omniproxy --help"},
+		{"redis://:secret@h", "", "unexpected argument redis://:***@h; see omniproxy --help"},
+		{"--requirepass -secret", "", `--requirepass: expected string value but got "***" (short flag); perhaps try --requirepass="***"?; see omniproxy --help`},
+	} {
+		_, err := parse(strings.Fields(tt.args), fakeMachine(strings.Fields(tt.env)...))
+		if err == nil || err.Error() != tt.want {
+			t.Errorf("%s omniproxy %s:\n got %v\nwant %s", tt.env, tt.args, err, tt.want)
+		} else if strings.Contains(err.Error(), "\n") {
+			t.Errorf("more than a line: %q", err)
+		}
+	}
+}
+
+func TestOtherWordsIgnoreTheSettingsOfServe(t *testing.T) {
+	env := []string{"STORAGE_BACKEND=postgresql", "OMNIPROXY_DB=x", "OMNIPROXY_READ_ONLY=maybe"}
+	for _, word := range []string{"version", "ping"} {
+		if inv, err := parse([]string{word}, fakeMachine(env...)); err != nil || inv.Word != word {
+			t.Errorf("omniproxy %s: %q, %v", word, inv.Word, err)
+		}
+	}
+}
+
+func TestHelp(t *testing.T) {
+	for name, args := range map[string][]string{
+		"help.txt":      {"--help"},
+		"help-ping.txt": {"ping", "--help"},
+	} {
+		inv, err := parse(args, fakeMachine("STORAGE_BACKEND=postgresql"))
+		if err != nil || inv.Word != "help" {
+			t.Fatalf("omniproxy %v: %q, %v", args, inv.Word, err)
+		}
+		path := filepath.Join("testdata", name)
+		if os.Getenv("UPDATE") != "" {
+			if err := os.WriteFile(path, []byte(inv.Help), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(want), inv.Help); diff != "" {
+			t.Errorf("%s (UPDATE=1 go test rewrites it; -want +got):\n%s", path, diff)
+		}
+		for line := range strings.Lines(inv.Help) {
+			if utf8.RuneCountInString(strings.TrimSuffix(line, "\n")) > helpWidth {
+				t.Errorf("wider than %d columns: %s", helpWidth, line)
+			}
+		}
+	}
+}
+
+func TestHelpIsTheSameWithAndWithoutTheWordServe(t *testing.T) {
+	want, err := parse([]string{"--help"}, fakeMachine())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range []string{"-h", "serve --help", "--db 99 --help", "--help --db 99"} {
+		got, err := parse(strings.Fields(args), fakeMachine())
+		if err != nil {
+			t.Errorf("omniproxy %s: %v", args, err)
+		}
+		if diff := cmp.Diff(want.Help, got.Help); diff != "" {
+			t.Errorf("omniproxy %s:\n%s", args, diff)
+		}
+	}
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+// pingWord is the command line of ping.
+type pingWord struct {
+	URL string `arg:"" optional:"" help:"the server"`
+}
+
+// Help stands at the end of omniproxy ping --help.
+func (pingWord) Help() string {
+	return `URL is redis://[:PASSWORD@]HOST:PORT, rediss://HOST:PORT or unix:///PATH. Without it the server is
+the one that OMNIPROXY_LISTEN describes, else redis://127.0.0.1:6380. A URL without a password is
+completed by OMNIPROXY_REQUIREPASS or the file named by OMNIPROXY_REQUIREPASS_FILE, so that in a
+container which sets these, "omniproxy ping" is the whole health check.`
+}
+
+// pingTimeout is how long a server may take for everything: name, connection, AUTH and PONG.
+const pingTimeout = 3 * time.Second
+
+// pingTarget is a server to ping and how to talk to it.
+type pingTarget struct {
+	options *redis.Options
+	timeout time.Duration
+}
+
+// target finds the server to ping and the password for it.
+func (w pingWord) target(m machine) (pingTarget, error) {
+	if w.URL == "" {
+		var err error
+		if w.URL, err = listenerURL(m); err != nil {
+			return pingTarget{}, err
+		}
+	}
+	o, err := redis.ParseURL(w.URL)
+	if err != nil {
+		return pingTarget{}, fmt.Errorf("ping %s: %s", redact(w.URL), urlHint)
+	}
+	if o.Password == "" {
+		password, err := passwordOf(m)
+		if err != nil {
+			return pingTarget{}, err
+		}
+		o.Password = string(password)
+	}
+	// One connection, one attempt, nothing sent but HELLO 2, AUTH, SELECT and PING.
+	o.Protocol, o.DisableIdentity = 2, true
+	o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	o.MaxRetries, o.DialerRetries, o.PoolSize = -1, 1, 1
+	o.ContextTimeoutEnabled = true
+	o.DialTimeout, o.ReadTimeout, o.WriteTimeout = pingTimeout, pingTimeout, pingTimeout
+	return pingTarget{o, pingTimeout}, nil
+}
+
+// listenerURL returns the URL of the omniproxy that the environment describes, or else of one with no settings.
+func listenerURL(m machine) (string, error) {
+	listen := setting{origin: variable("listen"), value: "127.0.0.1:6380"}
+	if value, ok := m.lookupEnv(listen.origin); ok && value != "" {
+		listen.value = value
+	}
+	a, err := parseAddress(listen.value)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", listen, err)
+	}
+	if _, port := a.hostPort(); a.Network == "tcp" && strings.Trim(port, "0") == "" {
+		return "", fmt.Errorf("%s tells no port: write omniproxy ping URL", listen)
+	}
+	return a.URL(), nil
+}
+
+// passwordOf returns the password that the environment gives to a server started there.
+func passwordOf(m machine) (Secret, error) {
+	word, _ := m.lookupEnv(variable("requirepass"))
+	file := setting{origin: variable("requirepass-file")}
+	file.value, _ = m.lookupEnv(file.origin)
+	switch {
+	case file.value == "":
+		return Secret(word), nil
+	case word != "":
+		return "", fmt.Errorf("%s and %s both set the password: choose one", variable("requirepass"), file.origin)
+	}
+	return readPassword(file)
+}
+
+// run prints PONG to stdout if the server sends it, else one line to stderr. It returns the exit code, 0 or 1.
+func (t pingTarget) run(ctx context.Context, stdout, stderr io.Writer) int {
+	logging.Disable() // go-redis writes to stderr by itself
+	ctx, cancel := context.WithTimeout(ctx, t.timeout)
+	defer cancel()
+	client := redis.NewClient(t.options)
+	defer client.Close()
+	pong, err := client.Ping(ctx).Result()
+	if err != nil {
+		fmt.Fprintf(stderr, "omniproxy: %s: %s\n", t.address(), t.explain(err))
+		return 1
+	}
+	fmt.Fprintln(stdout, pong)
+	return 0
+}
+
+// address returns the server's address without its password.
+func (t pingTarget) address() string { return Address{t.options.Network, t.options.Addr}.String() }
+
+// explain says in one line why there was no PONG and, where it helps, what to do.
+func (t pingTarget) explain(err error) string {
+	var reply redis.Error
+	var timeout net.Error
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &reply):
+		return explainReply(reply.Error())
+	case errors.As(err, &dns):
+		return "cannot look up the host " + dns.Name
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused: no server listens there"
+	case errors.Is(err, fs.ErrNotExist):
+		return "no such socket: no server listens there"
+	case errors.Is(err, fs.ErrPermission):
+		return "permission denied: this user may not open the socket"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return fmt.Sprintf("no answer within %v", t.timeout)
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+		return "the server closed the connection without an answer"
+	}
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	if what, ok := strings.CutPrefix(first, "redis: "); ok { // go-redis could not read the answer
+		return "no Redis server answers there (" + what + ")"
+	}
+	return first
+}
+
+// explainReply explains an error that the server sent: Redis' error texts are facts that clients match on.
+func explainReply(reply string) string {
+	switch {
+	case strings.HasPrefix(reply, "NOAUTH"):
+		return "the server wants a password: set OMNIPROXY_REQUIREPASS, or put it into the URL (NOAUTH)"
+	case strings.HasPrefix(reply, "WRONGPASS"):
+		return "the server refused the password (WRONGPASS)"
+	case strings.HasPrefix(reply, "LOADING"):
+		return "the server is up but not ready (" + reply + ")"
+	}
+	return "the server answered " + reply
+}

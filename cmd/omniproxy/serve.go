@@ -1,0 +1,267 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/omniproxy/omniproxy/jsonbackend"
+	"github.com/omniproxy/omniproxy/jsonbackend/aof"
+	"github.com/omniproxy/omniproxy/keyspace"
+	"github.com/omniproxy/omniproxy/resp"
+)
+
+const (
+	drainTime    = time.Second      // clients that send nothing are cut after it
+	shutdownTime = 30 * time.Second // everything is on disk before it is over, or the exit code says not
+)
+
+// serve runs until SIGINT or SIGTERM and returns the exit code.
+func serve(s Settings) int {
+	log, err := newLogger(s.LogLevel)
+	if err == nil {
+		err = protectedMode(s.Listen.String(), s.Password != "")
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "omniproxy:", err)
+		return exitUsage
+	}
+	defer log.Sync()
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	v, err := open(s, log)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "omniproxy:", err)
+		return exitFailed
+	}
+	switch err := v.run(s, log, signals); {
+	case errors.Is(err, errForced):
+		log.Error("stopped", zap.Error(err))
+		return exitForced
+	case err != nil:
+		log.Error("stopped", zap.Error(err))
+		return exitFailed
+	}
+	log.Info("stopped")
+	return exitOK
+}
+
+// errForced means that a second signal, or the clock, ended the shutdown.
+var errForced = errors.New("shutdown was cut short; the next start replays the append-only file")
+
+// service is a directory that is open and an address that is bound.
+type service struct {
+	listener net.Listener
+	bound    Address
+	backend  *jsonbackend.Backend
+	resp     *resp.Server
+}
+
+// open binds the address and opens the directory. Clients that connect meanwhile wait.
+func open(s Settings, log *zap.Logger) (*service, error) {
+	if s.Backend == "redis" {
+		return nil, errors.New("the redis backend is not built yet; --backend json serves a directory")
+	}
+	listener, err := listen(s.Listen)
+	if err != nil {
+		if busy := jsonbackend.Busy(s.Dir); busy != nil {
+			return nil, busy // the address is taken by whom this names
+		}
+		return nil, err
+	}
+	v := &service{listener: listener, bound: Address{s.Listen.Network, listener.Addr().String()}}
+	if v.backend, err = openJSON(s, log); err != nil {
+		listener.Close()
+		return nil, err
+	}
+	v.resp = newServer(s, v.backend, log)
+	v.backend.Clients(v.resp.Clients)
+	if err := v.backend.Announce(v.bound.String()); err != nil {
+		listener.Close()
+		return nil, errors.Join(err, v.backend.Shutdown(context.Background()))
+	}
+	return v, nil
+}
+
+// run serves until a signal comes, then lets clients go and makes everything durable.
+func (v *service) run(s Settings, log *zap.Logger, signals <-chan os.Signal) error {
+	defer v.listener.Close()
+	failed := make(chan error, 1)
+	go func() { failed <- v.resp.Serve(v.listener) }()
+	log.Info(startLine(s, v.backend.Counts(), v.bound))
+	if s.Note != "" {
+		log.Info(s.Note)
+	}
+	if err := writeReadyFile(s.ReadyFile, v.bound); err != nil {
+		log.Error("ready file", zap.Error(err))
+	}
+	var err error
+	select {
+	case sig := <-signals:
+		log.Info("stopping; a second signal stops at once", zap.Stringer("signal", sig))
+	case err = <-failed:
+	}
+	return errors.Join(err, v.shutdown(signals))
+}
+
+// shutdown lets clients go and publishes everything, unless a second signal says that there is no time: then it only
+// makes durable what clients were told.
+func (v *service) shutdown(signals <-chan os.Signal) error {
+	done := make(chan error, 1)
+	go func() {
+		drain, cancel := context.WithTimeout(context.Background(), drainTime)
+		defer cancel()
+		v.resp.Drain(drain)
+		done <- v.backend.Shutdown(context.Background())
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-signals:
+	case <-time.After(shutdownTime):
+	}
+	synced := make(chan struct{})
+	go func() { v.backend.Sync(); close(synced) }()
+	select {
+	case <-synced:
+	case <-time.After(drainTime): // a disk that does not answer
+	}
+	return errForced
+}
+
+func openJSON(s Settings, log *zap.Logger) (*jsonbackend.Backend, error) {
+	var policy aof.Policy
+	if err := policy.UnmarshalText([]byte(s.Fsync)); err != nil {
+		return nil, err
+	}
+	return jsonbackend.Open(jsonbackend.Options{
+		Dir:        s.Dir,
+		Prefix:     s.Prefix,
+		DB:         s.DB,
+		Fsync:      policy,
+		MetricsCap: s.MetricsCap,
+		ReadOnly:   s.ReadOnly,
+		Ephemeral:  s.Ephemeral,
+		Events:     storeEvents(log),
+	})
+}
+
+func newServer(s Settings, backend resp.Backend, log *zap.Logger) *resp.Server {
+	server := &resp.Server{Backend: backend, Events: serverEvents(log)}
+	if s.Password != "" {
+		server.SetPassword(string(s.Password))
+	}
+	if s.MaxBlock.Auto || s.MaxBlock.Limit > 0 {
+		server.Filters = append(server.Filters, resp.CapBlock(s.MaxBlock.Limit, func(client string, asked, given time.Duration) {
+			log.Info("BLOCK is capped, as --max-block says", zap.String("client", client), zap.Duration("asked", asked), zap.Duration("given", given))
+		}))
+	}
+	return server
+}
+
+// listen binds the address. A unix socket that a dead process left is taken over.
+func listen(a Address) (net.Listener, error) {
+	l, err := net.Listen(a.Network, a.Addr)
+	if a.Network == "unix" && errors.Is(err, syscall.EADDRINUSE) && abandoned(a.Addr) && os.Remove(a.Addr) == nil {
+		l, err = net.Listen(a.Network, a.Addr)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	return l, nil
+}
+
+// abandoned reports whether path is a socket on which nobody listens.
+func abandoned(path string) bool {
+	if info, err := os.Lstat(path); err != nil || info.Mode().Type() != fs.ModeSocket {
+		return false
+	}
+	c, err := net.Dial("unix", path)
+	if err == nil {
+		c.Close()
+	}
+	return errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// startLine says what is served, where, and how to use it.
+func startLine(s Settings, c jsonbackend.Counts, bound Address) string {
+	dir, err := filepath.Abs(s.Dir)
+	if err != nil {
+		dir = s.Dir
+	}
+	holds := fmt.Sprintf("%d agents, %d results, %d metrics, %d streams", c.Agents, c.Results, c.Metrics, c.Streams)
+	if c == (jsonbackend.Counts{}) {
+		holds = "new and empty; other directory? --dir"
+	}
+	line := fmt.Sprintf("serving %s (%s) on %s; %s; OmniDaemon: %s", dir, holds, bound, redisCLI(s, bound), omniDaemon(s, bound))
+	if sources := s.Sources(); sources != "" {
+		line += "; " + sources
+	}
+	return line
+}
+
+// omniDaemon is the environment with which OmniDaemon works here. A password stands there by its name only.
+func omniDaemon(s Settings, bound Address) string {
+	url := bound.URL()
+	if s.Password != "" {
+		url = strings.Replace(url, "://", "://:PASSWORD@", 1)
+	}
+	switch {
+	case s.DB == 0:
+	case bound.Network == "unix":
+		url += fmt.Sprint("?db=", s.DB)
+	default:
+		url += fmt.Sprint("/", s.DB)
+	}
+	env := "STORAGE_BACKEND=redis REDIS_URL=" + url
+	if s.Prefix != keyspace.DefaultPrefix {
+		env += " REDIS_KEY_PREFIX=" + s.Prefix
+	}
+	return env
+}
+
+// redisCLI is how to reach the shown database with redis-cli.
+func redisCLI(s Settings, a Address) string {
+	words := []string{"redis-cli"}
+	if a.Network == "unix" {
+		words = append(words, "-s", a.Addr)
+	} else {
+		host, port := a.hostPort()
+		switch host {
+		case "127.0.0.1", "0.0.0.0", "::", "": // where redis-cli looks anyway
+		default:
+			words = append(words, "-h", host)
+		}
+		words = append(words, "-p", port)
+	}
+	if s.Password != "" {
+		words = append(words, "--askpass")
+	}
+	if s.DB != 0 {
+		words = append(words, "-n", strconv.Itoa(s.DB))
+	}
+	return strings.Join(words, " ")
+}
+
+// writeReadyFile tells a waiting program the bound address; the file is there whole or not at all.
+func writeReadyFile(path string, bound Address) error {
+	if path == "" {
+		return nil
+	}
+	part := path + ".part"
+	if err := os.WriteFile(part, []byte(bound.String()+"\n"), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(part, path)
+}

@@ -1,0 +1,81 @@
+// Package integration looks at omniproxy from outside, through the socket.
+package integration
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/omniproxy/omniproxy/integration/dialog"
+	"github.com/omniproxy/omniproxy/resp/redistest"
+)
+
+// server is one that must answer every dialog as Redis 7.0 did.
+type server struct {
+	name  string
+	start func(t testing.TB) (addr string) // runs until the test is over
+}
+
+func servers() []server {
+	return []server{
+		{"redis", func(t testing.TB) string { return redistest.Start(t) }}, // proves the recordings true
+		{"json", func(t testing.TB) string { return serve(t, t.TempDir()).Addr }},
+	}
+}
+
+const dialogDir = "testdata/dialog"
+
+// dialogs returns the files of all dialogs.
+func dialogs(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(dialogDir + "/*/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) == 0 {
+		t.Fatalf("no dialogs in %s", dialogDir)
+	}
+	return files
+}
+
+// topic names a dialog: "hash/hset".
+func topic(file string) string {
+	return strings.TrimSuffix(strings.TrimPrefix(filepath.ToSlash(file), dialogDir+"/"), ".txtar")
+}
+
+func TestServersAnswerLikeRedis(t *testing.T) {
+	for _, s := range servers() {
+		for proto := 2; proto <= 3; proto++ {
+			t.Run(fmt.Sprintf("%s/RESP%d", s.name, proto), func(t *testing.T) {
+				t.Parallel()
+				addr := s.start(t)
+				for _, file := range dialogs(t) {
+					t.Run(topic(file), func(t *testing.T) { dialog.Replay(t, addr, file, proto) })
+				}
+			})
+		}
+	}
+}
+
+// What the recorder would not have written so was not recorded.
+func TestDialogsStandAsTheRecorderWritesThem(t *testing.T) {
+	for _, file := range dialogs(t) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := dialog.Parse(file, text)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if formatted := f.Format(); !bytes.Equal(formatted, text) {
+			t.Errorf("%s (-file +recorder):\n%s", file, cmp.Diff(string(text), string(formatted)))
+		}
+	}
+}
