@@ -46,6 +46,10 @@ type Conn interface {
 	//
 	// A panic of Do ends the process, for the backend's locks may be held: which panics are survived, it decides itself.
 	Do(batch []Command) (taken int, p Progress)
+	// Commit makes durable what the last calls of Do did, as far as the policy asks, and lets the replies go, now or
+	// later. It follows every Do, at the latest before the replies are written; a transport that serves many clients
+	// does them all first, so that they share what Commit costs.
+	Commit()
 	// Gone tells that the client left or was killed: from its return on, an outstanding command consumes nothing. It is
 	// called once, before Close, from any goroutine, perhaps during a Do, whose commands then need not be done.
 	Gone()

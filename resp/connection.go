@@ -64,6 +64,10 @@ func (s *Session) Replied(w *wire.Writer, mark int) {
 	}
 }
 
+// Muted reports whether the reply to the command in hand is unwanted. Messages, and confirmations of subscriptions, are
+// told all the same.
+func (s *Session) Muted() bool { return s.Client.reply != replyOn }
+
 // Reset brings the connection's own state back to that of a new client: the part of RESET that concerns every backend.
 // As in Redis, the reply of RESET itself stays unwanted behind CLIENT REPLY SKIP, and CLIENT NO-EVICT stays.
 func (s *Session) Reset(w *wire.Writer) {

@@ -44,25 +44,43 @@ func (o *Out) Append(b []byte) {
 // AppendGated is Append of replies that wait, with all that follows, for Release of seq.
 func (o *Out) AppendGated(b []byte, seq uint64) {
 	o.mu.Lock()
-	o.gates = append(o.gates, gate{at: len(o.buf), seq: seq})
+	o.gate(seq)
 	o.buf = append(o.buf, b...)
 	o.mu.Unlock()
+}
+
+// gate holds back what is appended next, unless what stands before it waits as long anyhow.
+func (o *Out) gate(seq uint64) {
+	if n := len(o.gates); n == 0 || o.gates[n-1].seq < seq {
+		o.gates = append(o.gates, gate{at: len(o.buf), seq: seq})
+	}
 }
 
 // Push adds a whole message from any goroutine and wakes the transport. A client that is too slow for its messages is
 // ended, as Redis does.
 func (o *Out) Push(b []byte) {
+	o.Post(b, 0)
+	o.wake()
+}
+
+// Post is Push for who has many clients to tell, or more to tell them: the transport sleeps on until Wake. The message
+// waits for Release of seq, unless seq is 0.
+func (o *Out) Post(b []byte, seq uint64) {
 	o.mu.Lock()
+	if seq > 0 {
+		o.gate(seq)
+	}
 	o.buf = append(o.buf, b...)
 	o.pushed += len(b)
 	slow := o.pushed > pushLimit
 	o.mu.Unlock()
 	if slow {
 		o.kill()
-		return
 	}
-	o.wake()
 }
+
+// Wake tells the transport that there may be something to write.
+func (o *Out) Wake() { o.wake() }
 
 // Release opens the gates of every unit up to seq and wakes the transport if that opened one.
 func (o *Out) Release(seq uint64) {
@@ -81,11 +99,11 @@ func (o *Out) Release(seq uint64) {
 	}
 }
 
-// Len returns how many bytes wait, behind gates or not.
+// Len returns how many bytes wait, behind gates or not, or are being written.
 func (o *Out) Len() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.buf)
+	return len(o.buf) + len(o.taken)
 }
 
 // size returns how many bytes wait or are being written, how many the buffers could hold, and whether somebody writes.

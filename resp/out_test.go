@@ -130,7 +130,7 @@ func TestOutKeepsOrderAndGates(t *testing.T) {
 				}
 			},
 			"": func(t *rapid.T) {
-				want := 0
+				want := len(taken)
 				for _, p := range model {
 					want += len(p.text)
 				}

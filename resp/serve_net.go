@@ -22,6 +22,8 @@ type netConn struct {
 	turn   sync.Mutex
 	wishes atomic.Int64
 
+	writing atomic.Bool // a goroutine writes
+
 	answered chan struct{} // closed when a client that hung up is answered; nil if nobody waits for it. Guarded by turn
 }
 
@@ -34,9 +36,16 @@ const (
 // mostRounds is how often a turn looks whether it was wished for meanwhile, before another one has to.
 const mostRounds = 4
 
+// carry implements [carrier].
+func (c *netConn) carry(s *Session) { c.s = s }
+
+// start implements [carrier].
+func (c *netConn) start() { go c.serve() }
+
 // serve returns when the client has left, was cut, or was answered to the end. Who sees that the connection is closed may
 // rely on the server having forgotten it.
 func (c *netConn) serve() {
+	defer c.s.server.goodbye(c.s)
 	defer c.nc.Close()
 	c.read()
 	c.nc.SetDeadline(aLongTimeAgo) // a write ends that has the turn
@@ -122,6 +131,7 @@ func (c *netConn) settle(owner bool) {
 	for range mostRounds {
 		seen := c.wishes.Load()
 		c.s.resume()
+		c.s.commit()
 		c.flush()
 		if !owner || c.wishes.CompareAndSwap(seen, 0) {
 			return
@@ -130,20 +140,31 @@ func (c *netConn) settle(owner bool) {
 	go c.owe()
 }
 
-// flush writes once, so that one who is pushed to without end gets his own commands done, too.
+// flush writes once, so that one who is pushed to without end gets his own commands done, too. What the socket does not
+// take at once is written by a goroutine of its own: reading goes on, for many clients send all their commands before they
+// read the first reply.
 func (c *netConn) flush() {
-	if c.s.Gone() {
+	if c.s.Gone() || c.writing.Swap(true) {
 		return
 	}
 	b := c.s.Out.take()
 	if b == nil {
+		c.writing.Store(false)
 		return
 	}
-	if _, err := c.nc.Write(b); err != nil {
+	go c.write(b)
+}
+
+// write takes as long as the client does, then wishes for a turn, which writes what came meanwhile.
+func (c *netConn) write(b []byte) {
+	_, err := c.nc.Write(b)
+	c.s.Out.done()
+	c.writing.Store(false)
+	if err != nil {
 		c.s.Kill()
 		return
 	}
-	c.s.Out.done()
+	c.wake()
 }
 
 func (c *netConn) wake() {

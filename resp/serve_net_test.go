@@ -37,6 +37,7 @@ func serveOn(t testing.TB, v *Server, network, addr string) (dial func() *client
 	if err != nil {
 		t.Fatal(err)
 	}
+	v.portable = v.portable || portable
 	served := make(chan error, 1)
 	go func() { served <- v.Serve(l) }()
 	t.Cleanup(func() {
@@ -132,17 +133,27 @@ func TestWhoLeavesWhileACommandIsOutstandingIsNoticed(t *testing.T) {
 	}
 }
 
+// hangUp closes the client's direction and returns when the server waits for what is still to be said to it.
+func (c *client) hangUp(v *Server) *Session {
+	c.t.Helper()
+	if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
+		c.t.Fatal(err)
+	}
+	s := v.registry.get(1)
+	for !s.hungUp.Load() {
+		runtime.Gosched()
+	}
+	return s
+}
+
 func TestWhoHangsUpGetsHisGatedReplies(t *testing.T) {
 	b := newStub(t)
 	v := &Server{Backend: b}
 	c := serve(t, v)()
-	c.send(requests("GET a", "SET k 1", "QUIT"))
+	c.send(requests("GET a", "SET k 1", "GET b"))
 	c.expect("$1\r\na\r\n")
-	if err := c.Conn.(*net.TCPConn).CloseWrite(); err != nil {
-		t.Fatal(err)
-	}
-	v.registry.get(1).Out.Release(1)
-	c.expect("+OK\r\n+OK\r\n")
+	c.hangUp(v).Out.Release(1)
+	c.expect("+OK\r\n$1\r\nb\r\n")
 	c.expectEnd()
 	await(t, b.closed, "Close")
 }
@@ -153,10 +164,98 @@ func TestWhoHungUpCanBeKilled(t *testing.T) {
 	c := serve(t, v)()
 	c.send(requests("GET a", "SET k 1"))
 	c.expect("$1\r\na\r\n")
-	c.Conn.(*net.TCPConn).CloseWrite()
-	v.registry.get(1).Kill()
+	c.hangUp(v).Kill()
 	c.expectEnd()
 	await(t, b.closed, "Close")
+}
+
+func TestWhoLeavesDuringDoIsNoticed(t *testing.T) {
+	b := newStub(t)
+	c := serve(t, &Server{Backend: b, portable: true})() // a loop's Do never takes long
+	c.send(requests("BLPOP k 0"))
+	parked := await(t, b.parked, "outstanding command")
+	c.send(requests("TYPE k"))
+	for received := false; !received; runtime.Gosched() { // so that the turn to come is not the reader's
+		received = parked.s.Client.pending.Load() > 0
+	}
+	parked.answer("x")
+	await(t, b.slow, "slow command")
+	c.Conn.(*net.TCPConn).SetLinger(0)
+	c.Close()
+	await(t, b.gone, "Gone")
+	b.goOn <- struct{}{}
+	await(t, b.closed, "Close")
+}
+
+// faulty is a connection whose writes do something first, and whose reads fail when the test says so.
+type faulty struct {
+	net.Conn
+	beforeWrite func()
+	fail        chan struct{}
+}
+
+var errFault = errors.New("fault")
+
+func (f *faulty) Write(p []byte) (int, error) {
+	f.beforeWrite()
+	return f.Conn.Write(p)
+}
+
+func (f *faulty) Read(p []byte) (int, error) {
+	read := make(chan struct{})
+	defer close(read)
+	go func() {
+		select {
+		case <-f.fail:
+			f.Conn.SetReadDeadline(aLongTimeAgo)
+		case <-read:
+		}
+	}()
+	n, err := f.Conn.Read(p)
+	select {
+	case <-f.fail:
+		f.Conn.SetReadDeadline(time.Time{})
+		return 0, errFault
+	default:
+		return n, err
+	}
+}
+
+func TestAReadThatFailsEndsAWriteThatBlocks(t *testing.T) {
+	b := newStub(t)
+	v := &Server{Backend: b}
+	here, there := net.Pipe()
+	writing := make(chan struct{}, 10)
+	f := &faulty{there, func() { writing <- struct{}{} }, make(chan struct{})}
+	v.connect(f)
+	c := newClient(t, here)
+	go c.Write(requests("BLPOP k 0"))
+	await(t, b.parked, "outstanding command").s.Out.Push([]byte("+nobody reads this\r\n"))
+	await(t, writing, "write")
+	close(f.fail)
+	await(t, b.gone, "Gone")
+	await(t, b.closed, "Close")
+	v.clients.Wait()
+}
+
+// However much is pushed to a client, his own commands are done.
+func TestPushesDoNotStarveCommands(t *testing.T) {
+	b := newStub(t)
+	v := &Server{Backend: b}
+	here, there := net.Pipe()
+	v.connect(&faulty{there, func() { v.registry.get(1).Out.Push([]byte("+pushed\r\n")) }, nil})
+	c := newClient(t, here)
+	for range 3 { // each write is followed by another, without end
+		go c.Write(requests("PING"))
+		for line := ""; line != "+PONG\r\n"; {
+			var err error
+			if line, err = c.in.ReadString('\n'); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	c.Close()
+	v.clients.Wait()
 }
 
 // occupy lets the server write a reply that is larger than what the sockets hold, and returns when it is at it.
@@ -224,38 +323,11 @@ func TestALargeCommandIsReadInPieces(t *testing.T) {
 	c.expect(fmt.Sprintf("$%d\r\n%s\r\n$1\r\na\r\n", len(value), value))
 }
 
-// However much is pushed to a client, his own commands are done.
-func TestPushesDoNotStarveCommands(t *testing.T) {
-	v := &Server{Backend: newStub(t)}
-	c := serve(t, v)()
-	c.send(requests("GET a"))
-	c.expect("$1\r\na\r\n")
-	s := v.registry.get(1)
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-				if s.Out.Len() < 1<<20 {
-					s.Out.Push([]byte("+pushed\r\n"))
-				}
-			}
-		}
-	}()
-	for range 50 {
-		c.send(requests("PING"))
-		for line := ""; line != "+PONG\r\n"; {
-			var err error
-			if line, err = c.in.ReadString('\n'); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	close(stop)
-	<-stopped
+// gated reports whether replies wait behind a gate.
+func gated(s *Session) bool {
+	s.Out.mu.Lock()
+	defer s.Out.mu.Unlock()
+	return len(s.Out.gates) > 0
 }
 
 // Each message is pushed when the one before it has arrived, so that it meets the connection on its way to sleep.
@@ -280,7 +352,7 @@ func TestNoWakeIsLost(t *testing.T) {
 			}
 		case 2:
 			c.send(requests(fmt.Sprint("SET k ", i)))
-			for s.Out.Len() == 0 {
+			for !gated(s) {
 				runtime.Gosched()
 			}
 			s.Out.Release(uint64(i))

@@ -40,6 +40,8 @@ type Server struct {
 	mu        sync.Mutex
 	listeners []net.Listener
 	clients   sync.WaitGroup
+	loops     loops
+	portable  bool        // package net serves every client, whatever the system has
 	draining  atomic.Bool // set under mu
 }
 
@@ -86,39 +88,56 @@ func (v *Server) Serve(l net.Listener) error {
 // defaultMaxClients is Redis' maxclients.
 const defaultMaxClients = 10000
 
+// carrier is a transport as the server sees it.
+type carrier interface {
+	transport
+	carry(s *Session) // before anybody else knows the session
+	start()           // begins to read
+}
+
 // connect starts a session, unless there are too many or the server is going.
 func (v *Server) connect(nc net.Conn) {
-	c := &netConn{nc: nc}
-	if err := v.admit(c); err != nil {
+	var c carrier
+	if !v.portable {
+		c = v.loops.carrier(v, nc)
+	}
+	if c == nil {
+		c = &netConn{nc: nc}
+	}
+	s, err := v.admit(c, peerOf(nc))
+	if err != nil {
 		refuse(nc, err)
 		return
 	}
-	go func() {
-		defer v.clients.Done()
-		if v.Events.Connected != nil {
-			v.Events.Connected(c.s.String())
-		}
-		c.serve()
-		if v.Events.Disconnected != nil {
-			v.Events.Disconnected(c.s.String())
-		}
-	}()
+	if v.Events.Connected != nil {
+		v.Events.Connected(s.String())
+	}
+	c.start()
 }
 
-// admit makes c's session, or returns why there is none.
-func (v *Server) admit(c *netConn) error {
+// admit makes a session, or returns why there is none.
+func (v *Server) admit(c carrier, p peer) (*Session, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.draining.Load() {
-		return wire.ErrRestarting
+		return nil, wire.ErrRestarting
 	}
 	if now, _ := v.registry.counts(); now >= cmp.Or(v.MaxClients, defaultMaxClients) {
-		return errMaxClients
+		return nil, errMaxClients
 	}
-	c.s = newSession(v, c, peerOf(c.nc))
-	v.registry.add(c.s)
+	s := newSession(v, c, p)
+	c.carry(s)
+	v.registry.add(s)
 	v.clients.Add(1)
-	return nil
+	return s, nil
+}
+
+// goodbye is a transport's last word about a session.
+func (v *Server) goodbye(s *Session) {
+	if v.Events.Disconnected != nil {
+		v.Events.Disconnected(s.String())
+	}
+	v.clients.Done()
 }
 
 const errMaxClients wire.Error = "ERR max number of clients reached"
@@ -154,4 +173,5 @@ func (v *Server) Drain(ctx context.Context) {
 		}
 		<-left
 	}
+	v.loops.stop()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -83,6 +84,7 @@ func TestTooManyClientsAreRefused(t *testing.T) {
 	first.Close()
 	await(t, b.closed, "Close")
 	for v.full() {
+		runtime.Gosched()
 	}
 	fourth := dial()
 	fourth.send(requests("PING"))
@@ -107,6 +109,21 @@ func TestEveryClientIsReportedToComeAndGo(t *testing.T) {
 	c.Close()
 	if got := await(t, went, "departure"); got != want {
 		t.Errorf("went %s, want %s", got, want)
+	}
+}
+
+func TestWhoSeesTheEndIsForgotten(t *testing.T) {
+	v := &Server{Backend: newStub(t)}
+	for range 100 {
+		here, there := net.Pipe()
+		v.connect(there)
+		c := newClient(t, here)
+		c.send(requests("QUIT"))
+		c.expect("+OK\r\n")
+		c.expectEnd()
+		if now, _ := v.Clients(); now != 0 {
+			t.Fatal("the server still counts a client that it has closed")
+		}
 	}
 }
 

@@ -11,24 +11,21 @@ import (
 	"github.com/omniproxy/omniproxy/resp/wire"
 )
 
-const (
-	batchCommands = 64      // commands that one Do is offered
-	outHigh       = 1 << 20 // bytes of unwritten replies above which no further command is taken
-)
+// batchCommands is how many commands one Do is offered.
+const batchCommands = 64
 
 // What ends a client without a reply, as Redis ends it.
 var (
 	// errQueryLimit: it sends more than fits its query buffer, while it waits for an answer.
 	errQueryLimit = errors.New("query buffer limit reached")
+	// errOutLimit: it does not read its replies. (Redis bounds them by memory only.)
+	errOutLimit = errors.New("output buffer limit reached")
 	// errHTTP: a browser was talked into sending commands (cross-protocol scripting).
 	errHTTP = errors.New("HTTP instead of Redis' protocol")
 )
 
 // transport carries a session's bytes. Whoever runs the session has its turn; turns never overlap.
 type transport interface {
-	// flush writes what may leave now, or as much as goes. It is called by whoever has the turn and may block. When it
-	// left something that no gate holds back, the transport gives the session a turn once more has gone.
-	flush()
 	// wake gives the session a turn soon. It never blocks and may be called from any goroutine.
 	wake()
 	// cut makes every reading and writing of the connection end soon; what was not written is lost. It never blocks and
@@ -52,19 +49,23 @@ type Session struct {
 	// Read and written with the turn only.
 	waiting    bool // a command is outstanding
 	inBackend  bool // Do is running
-	hungUp     bool // the client sends nothing more
 	restarting bool // the client was told that the server restarts
 
 	resumed atomic.Bool // Resume was called
+	hungUp  atomic.Bool // the client sends nothing more; set with the turn
 	closing atomic.Bool // nothing more is done; close when Out is empty
 	gone    atomic.Bool // the client left or was killed
 }
 
-// limits are what a client may send: Redis' defaults, before and after it is authenticated.
-type limits struct{ stranger, open wire.Limits }
+// limits are what a client may send, Redis' defaults before and after it is authenticated, and how many bytes of replies
+// it may leave unread.
+type limits struct {
+	stranger, open wire.Limits
+	out            int
+}
 
 func defaultLimits() limits {
-	l := limits{stranger: wire.DefaultLimits(), open: wire.DefaultLimits()}
+	l := limits{stranger: wire.DefaultLimits(), open: wire.DefaultLimits(), out: 1 << 30}
 	l.stranger.Unauthenticated = true
 	return l
 }
@@ -128,7 +129,7 @@ func (s *Session) resume() {
 	if s.waiting && s.resumed.Swap(false) {
 		s.waiting = false
 	}
-	if !s.waiting && (s.hungUp || s.reader.Pending() > 0) {
+	if !s.waiting && (s.hungUp.Load() || s.reader.Pending() > 0) {
 		s.proceed()
 	}
 }
@@ -136,7 +137,7 @@ func (s *Session) resume() {
 // hangUp tells that the client sends nothing more. What it has sent is still done and answered, but who hung up does not
 // wait: as in Redis, that is how a client leaves.
 func (s *Session) hangUp() {
-	s.hungUp = true
+	s.hungUp.Store(true)
 	s.resume()
 	if s.waiting {
 		s.Kill()
@@ -151,27 +152,33 @@ func (s *Session) proceed() {
 	switch {
 	case pending > s.limits.open.Query:
 		s.fail(errQueryLimit)
-	case s.waiting && s.hungUp:
+	case s.waiting && s.hungUp.Load():
 		s.Kill()
 	}
 }
 
-// run takes commands until there are no more, one is outstanding, replies pile up, or the session is closing.
+// run takes commands until there are no more, one is outstanding, or the session is closing. Replies may pile up
+// meanwhile: many clients send all their commands before they read the first reply.
 func (s *Session) run() {
 	for !s.waiting && !s.Closing() {
-		if s.Out.Len() > outHigh {
-			s.transport.flush()
-			if s.Out.Len() > outHigh {
-				return
-			}
-		}
 		err := s.read()
 		if len(s.batch) == 0 {
 			s.ranDry(err)
 			return
 		}
+		if s.Out.Len() > s.limits.out {
+			s.fail(errOutLimit)
+			return
+		}
 		s.do()
 	}
+}
+
+// commit lets the replies of what was done go. The transport calls it before it writes.
+func (s *Session) commit() {
+	s.inBackend = true
+	s.conn.Commit()
+	s.inBackend = false
 }
 
 // do offers the batch to the backend.
@@ -245,7 +252,7 @@ func (s *Session) ranDry(err error) {
 	switch {
 	case err != nil:
 		s.fail(err)
-	case s.hungUp || s.restarting:
+	case s.hungUp.Load() || s.restarting:
 		s.closing.Store(true)
 	}
 }
@@ -280,7 +287,7 @@ func (s *Session) survivePanic() {
 
 // finished reports whether the transport may close the connection.
 func (s *Session) finished() bool {
-	return s.gone.Load() || s.closing.Load() && !s.waiting && s.Out.Len() == 0
+	return s.gone.Load() || s.closing.Load() && s.Out.Len() == 0
 }
 
 // leaving is called by the transport once, with or without the turn, when the connection is over.

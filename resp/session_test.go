@@ -313,27 +313,18 @@ func TestAWaitingClientSendsNoMoreThanFitsItsQueryBuffer(t *testing.T) {
 	h.expect(t, "")
 }
 
-func TestNoCommandIsTakenWhileRepliesPileUp(t *testing.T) {
-	for name, hold := range map[string]struct{ stop, goOn func(*hand) }{
-		"in the socket": {func(h *hand) { h.stuck = true }, func(h *hand) { h.stuck = false }},
-		"behind a gate": {func(h *hand) { h.turn(requests("SET k 1")) }, func(h *hand) { h.s.Out.Release(1) }},
-	} {
-		t.Run(name, func(t *testing.T) {
-			h, b := connect(t)
-			b.atOnce = 1
-			hold.stop(h)
-			size := outHigh/4 + 1
-			h.turn(requests(repeat(10, fmt.Sprint("DEL k ", size))...))
-			if got, most := h.s.Out.Len(), outHigh+size+100; got > most || got <= outHigh {
-				t.Errorf("%d bytes wait, want more than %d and no more than %d", got, outHigh, most)
-			}
-			h.expect(t, "")
-			hold.goOn(h)
-			h.turn(nil)
-			if got := strings.Count(h.said(), fmt.Sprint("$", size, "\r\n")); got != 10 {
-				t.Errorf("%d replies, want 10", got)
-			}
-		})
+func TestRepliesPileUpToALimit(t *testing.T) {
+	h, b := connect(t)
+	b.atOnce = 1
+	h.s.limits.out = 1000
+	h.stuck = true
+	h.turn(requests(repeat(10, "DEL k 100")...))
+	if h.isCut || h.s.Out.Len() < 1000 {
+		t.Fatalf("cut: %v, %d bytes wait", h.isCut, h.s.Out.Len())
+	}
+	h.turn(requests("DEL k 100"))
+	if !h.isCut || !h.s.Gone() {
+		t.Fatal("not cut")
 	}
 }
 
@@ -381,19 +372,19 @@ func TestWhoHangsUpIsAnsweredFirst(t *testing.T) {
 	h.atEnd(t, true)
 }
 
-func TestWhoHangsUpHasAllHisCommandsDone(t *testing.T) {
+func TestWhoHangsUpHasAllHisCommandsAnswered(t *testing.T) {
 	h, b := connect(t)
 	b.atOnce = 1
-	h.turn(requests("SET a 1", fmt.Sprint("DEL k ", outHigh), "GET b", "BLPOP k 0"))
+	h.turn(requests("SET a 1", "GET b"))
 	h.s.hangUp()
 	h.turn(nil)
-	h.atEnd(t, false) // GET b is not done: replies pile up behind the gate
+	h.atEnd(t, false) // the replies wait behind the gate
 	h.s.Out.Release(1)
 	h.turn(nil)
 	if said := h.said(); !strings.HasSuffix(said, "$1\r\nb\r\n") {
 		t.Errorf("last words: %q", said[max(0, len(said)-20):])
 	}
-	h.atEnd(t, true) // and nobody waits for BLPOP
+	h.atEnd(t, true)
 }
 
 func TestWhoHangsUpDoesNotWait(t *testing.T) {
@@ -417,6 +408,24 @@ func TestAKilledClientDoesNothingMore(t *testing.T) {
 		t.Error("it went on")
 	}
 	h.atEnd(t, true)
+}
+
+func TestWhoIsKilledIsNotListed(t *testing.T) {
+	a, _ := connect(t)
+	b := &hand{}
+	b.s = newSession(a.s.server, b, peer{addr: "peer:2", local: "here:2"})
+	a.s.server.registry.add(b.s)
+	a.turn(requests("CLIENT KILL ID 2", "CLIENT KILL ID 2", "CLIENT KILL peer:2", "CLIENT LIST ID 2", "CLIENT LIST TYPE normal"))
+	said := a.said()
+	if want := ":1\r\n:0\r\n-ERR No such client\r\n$0\r\n\r\n"; !strings.HasPrefix(said, want) || strings.Count(said, "addr=peer:") != 1 {
+		t.Errorf("%s", said)
+	}
+	if !b.isCut || !b.s.Gone() {
+		t.Error("not killed")
+	}
+	if now, _ := a.s.server.Clients(); now != 2 {
+		t.Errorf("%d clients, though the backend still knows both", now)
+	}
 }
 
 // Draining.

@@ -3,6 +3,9 @@ package resp
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"os"
+	"os/exec"
 	"strconv"
 	"sync"
 	"testing"
@@ -13,7 +16,20 @@ import (
 	"github.com/omniproxy/omniproxy/resp/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// portable makes the tests run on the transport that every system has. They run on both.
+var portable = os.Getenv("RESP_TEST_PORTABLE") != ""
+
+func TestMain(m *testing.M) {
+	if !portable {
+		again := exec.Command(os.Args[0], os.Args[1:]...)
+		again.Env = append(os.Environ(), "RESP_TEST_PORTABLE=1")
+		if out, err := again.CombinedOutput(); err != nil {
+			fmt.Printf("on the portable transport: %v\n%s", err, out)
+			os.Exit(1)
+		}
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // patience is how long a test waits for what must happen.
 const patience = 20 * time.Second
@@ -58,6 +74,7 @@ func requests(lines ...string) (stream []byte) {
 //	BLPOP x  later: the test gets the client from parked and answers
 //	INCR x   later, answered before Do returns
 //	DEL x n  n bytes
+//	TYPE x   Do does not return before the test says so (slow)
 //
 // It fails the test when the seam's rules are broken.
 type stub struct {
@@ -66,6 +83,8 @@ type stub struct {
 	parked   chan *stubConn // clients whose command became outstanding
 	gone     chan *stubConn // clients that left
 	closed   chan *stubConn // clients that the server has forgotten
+	slow     chan *stubConn // clients whose TYPE is being done
+	goOn     chan struct{}  // ends one TYPE
 	drained  chan struct{}  // closed by Drain
 	handlers map[string]ConnectionHandler
 }
@@ -73,6 +92,7 @@ type stub struct {
 func newStub(t testing.TB) *stub {
 	return &stub{
 		t: t, handlers: ConnectionHandlers(), drained: make(chan struct{}),
+		slow: make(chan *stubConn, 1), goOn: make(chan struct{}),
 		parked: make(chan *stubConn, 1000), gone: make(chan *stubConn, 1000), closed: make(chan *stubConn, 1000),
 	}
 }
@@ -82,6 +102,7 @@ type stubConn struct {
 	s    *Session
 	w    wire.Writer
 
+	doing       sync.Mutex // held by Do
 	mu          sync.Mutex
 	outstanding bool
 	isGone      bool
@@ -93,14 +114,16 @@ func (b *stub) Drain()                           { close(b.drained) }
 func (b *stub) Shutdown(_ context.Context) error { return nil }
 
 func (c *stubConn) Do(batch []Command) (taken int, p Progress) {
-	if !c.mu.TryLock() {
-		c.stub.t.Error("Do at the same time as another call")
-		c.mu.Lock()
+	if !c.doing.TryLock() {
+		c.stub.t.Error("Do during Do or Close")
+		c.doing.Lock()
 	}
-	defer c.mu.Unlock()
+	defer c.doing.Unlock()
+	c.mu.Lock()
 	if c.outstanding || c.isClosed || len(batch) == 0 {
 		c.stub.t.Errorf("Do of %d commands, outstanding %v, closed %v", len(batch), c.outstanding, c.isClosed)
 	}
+	c.mu.Unlock()
 	c.w.Proto = c.s.Client.Proto()
 	for taken < len(batch) && !c.s.Closing() {
 		later := c.one(&batch[taken])
@@ -115,11 +138,13 @@ func (c *stubConn) Do(batch []Command) (taken int, p Progress) {
 	return taken, Done
 }
 
+func (c *stubConn) Commit() {}
+
 func (c *stubConn) one(cmd *Command) (later bool) {
 	defer c.w.Reset()
 	if cmd.Refused != nil {
 		c.w.Error(cmd.Refused)
-		c.reply(0)
+		c.reply(&c.w, 0)
 		return false
 	}
 	seq := 0
@@ -134,13 +159,19 @@ func (c *stubConn) one(cmd *Command) (later bool) {
 		c.w.Bulk(make([]byte, n))
 	case "INCR":
 		c.w.Int(1)
-		c.reply(0)
+		c.reply(&c.w, 0)
 		c.s.Resume()
 		return true
 	case "BLPOP":
+		c.mu.Lock()
 		c.outstanding = true
+		c.mu.Unlock()
 		c.stub.parked <- c
 		return true
+	case "TYPE":
+		c.stub.slow <- c
+		await(c.stub.t, c.stub.goOn, "word from the test")
+		c.w.Status("none")
 	case "RESET":
 		c.s.Reset(&c.w)
 		c.w.Status("RESET")
@@ -149,15 +180,15 @@ func (c *stubConn) one(cmd *Command) (later bool) {
 			c.w.Error(err)
 		}
 	}
-	c.reply(seq)
+	c.reply(&c.w, seq)
 	return false
 }
 
-func (c *stubConn) reply(seq int) {
-	if c.s.Replied(&c.w, 0); seq > 0 {
-		c.s.Out.AppendGated(c.w.Bytes(), uint64(seq))
+func (c *stubConn) reply(w *wire.Writer, seq int) {
+	if c.s.Replied(w, 0); seq > 0 {
+		c.s.Out.AppendGated(w.Bytes(), uint64(seq))
 	} else {
-		c.s.Out.Append(c.w.Bytes())
+		c.s.Out.Append(w.Bytes())
 	}
 }
 
@@ -172,9 +203,9 @@ func (c *stubConn) answer(text string) {
 		c.stub.t.Error("nothing is outstanding")
 	}
 	c.outstanding = false
-	c.w.BulkString(text)
-	c.reply(0)
-	c.w.Reset()
+	var w wire.Writer // c.w belongs to Do, which may not have returned
+	w.BulkString(text)
+	c.reply(&w, 0)
 	c.s.Resume()
 }
 
@@ -192,6 +223,11 @@ func (c *stubConn) Gone() {
 }
 
 func (c *stubConn) Close() {
+	if !c.doing.TryLock() {
+		c.stub.t.Error("Close during Do")
+		c.doing.Lock()
+	}
+	defer c.doing.Unlock()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.isGone || c.isClosed {

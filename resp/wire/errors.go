@@ -168,6 +168,8 @@ const (
 	ErrBitfieldReadOnly Error = "ERR BITFIELD_RO only supports the GET subcommand"
 	// ErrLCSType: a key of LCS holds no string.
 	ErrLCSType Error = "ERR The specified keys must contain string values"
+	// ErrLCSMemory: LCS would need more memory than proto-max-bulk-len, as Redis does it.
+	ErrLCSMemory Error = "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"
 	// ErrLCSBoth: LCS with LEN and IDX.
 	ErrLCSBoth Error = "ERR If you want both the length and indexes, please just use IDX."
 )
@@ -334,6 +336,8 @@ const (
 	ErrExecWithoutMulti Error = "ERR EXEC without MULTI"
 	// ErrDiscardWithoutMulti: DISCARD outside MULTI.
 	ErrDiscardWithoutMulti Error = "ERR DISCARD without MULTI"
+	// ErrSubscribeInExec: SSUBSCRIBE inside MULTI.
+	ErrSubscribeInExec Error = "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client"
 	// ErrExecAbort: EXEC after a command that could not be queued.
 	ErrExecAbort Error = "EXECABORT Transaction discarded because of previous errors."
 )
