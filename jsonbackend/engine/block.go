@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"container/list"
 	"slices"
 	"time"
 
@@ -20,12 +21,12 @@ type Wait struct {
 	Lost     error                // the reply when a key is gone or holds something else; nil = go on waiting
 }
 
-// waiter is an outstanding command in the queues of its keys: served in the order they came, by whoever writes the key.
+// waiter is an outstanding command in the queues of its keys.
 type waiter struct {
 	conn     *Conn
 	db       *db
 	spec     *command.Spec
-	keys     []string
+	places   []place
 	holds    func(value.Value) bool
 	args     [][]byte
 	timer    *time.Timer
@@ -33,18 +34,32 @@ type waiter struct {
 	lost     error
 }
 
+// queue is who waits for a key, in the order they came: served in this order by whoever writes the key.
+type queue struct {
+	waiters list.List // of *waiter
+	losers  int       // how many of them want to know when the key is gone
+	ready   bool      // the key is in Engine.ready
+}
+
+// place is a waiter's place in the queue of a key.
+type place struct {
+	key     string
+	queue   *queue
+	element *list.Element
+}
+
 type readyKey struct {
 	db  *db
 	key string
 }
 
-// Block parks the client until one of the keys is written, or answers at once where nobody may wait: inside EXEC, in a
-// replay, at the end. A command that is tried again and finds nothing calls it again and keeps its place.
+// Block parks the client until one of the keys is written, or answers at once where nobody may wait. A command that is
+// tried again and finds nothing calls it again and keeps its place.
 func (c *Call) Block(w Wait) {
 	if c.wait != nil {
 		return
 	}
-	if c.conn == nil || c.conn.inMulti || c.conn.s.Draining() {
+	if !c.mayBlock() {
 		w.TimedOut(c.Reply)
 		return
 	}
@@ -53,46 +68,98 @@ func (c *Call) Block(w Wait) {
 		p.args = append(p.args, slices.Clone(a))
 	}
 	for _, k := range w.Keys {
-		if key := string(k); !slices.Contains(p.keys, key) {
-			p.keys = append(p.keys, key)
-			p.db.blocked[key] = append(p.db.blocked[key], p)
-		}
+		p.enter(string(k))
 	}
 	if w.Timeout > 0 {
 		p.timer = time.AfterFunc(w.Timeout, p.timeout)
 	}
 	c.conn.wait = p
+	c.engine.waiting[c.conn.s.Client.ID] = p
 	c.conn.s.Client.Blocked.Store(true)
+}
+
+// mayBlock reports whether the client may wait: not inside EXEC, in a replay, at the end.
+func (c *Call) mayBlock() bool {
+	return c.conn != nil && !c.conn.inMulti && !c.conn.s.Draining()
+}
+
+// awaited returns which of the keys a blocking command has to look at: all of them, in their order, but after a wait only
+// the one that was written.
+func (c *Call) awaited(keys [][]byte) [][]byte {
+	if c.wait == nil {
+		return keys
+	}
+	return [][]byte{[]byte(c.ready)}
+}
+
+// serveOrBlock hands the first of the keys that is there to serve, or waits for one that holds a T.
+func serveOrBlock[T value.Value](c *Call, keys [][]byte, timeout time.Duration, serve func(key []byte, v T)) error {
+	looked := c.awaited(keys)
+	i, v, err := first[T](c.Tx, looked)
+	switch {
+	case err != nil:
+		return err
+	case i < 0:
+		c.Block(Wait{Keys: keys, Type: holds[T], Args: c.Args, Timeout: timeout, TimedOut: (*wire.Writer).NullArray})
+	default:
+		serve(looked[i], v)
+	}
+	return nil
+}
+
+func holds[T value.Value](v value.Value) bool {
+	_, ok := v.(T)
+	return ok
+}
+
+// enter puts the waiter at the end of a key's queue, unless the key was named before.
+func (p *waiter) enter(key string) {
+	q := p.db.blocked[key]
+	if q == nil {
+		q = new(queue)
+		p.db.blocked[key] = q
+	} else if q.waiters.Back().Value == p {
+		return
+	}
+	p.places = append(p.places, place{key, q, q.waiters.PushBack(p)})
+	if p.lost != nil {
+		q.losers++
+	}
 }
 
 // leave takes the waiter out of every queue.
 func (p *waiter) leave() {
 	p.conn.wait = nil
+	delete(p.conn.e.waiting, p.conn.s.Client.ID)
 	p.conn.s.Client.Blocked.Store(false)
 	if p.timer != nil {
 		p.timer.Stop()
 	}
-	for _, key := range p.keys {
-		queue := p.db.blocked[key]
-		if i := slices.Index(queue, p); i >= 0 {
-			queue = slices.Delete(queue, i, i+1)
+	for _, at := range p.places {
+		at.queue.waiters.Remove(at.element)
+		if p.lost != nil {
+			at.queue.losers--
 		}
-		if len(queue) == 0 {
-			delete(p.db.blocked, key)
-		} else {
-			p.db.blocked[key] = queue
+		if at.queue.waiters.Len() == 0 {
+			delete(p.db.blocked, at.key)
 		}
 	}
 }
 
-// expire answers that the time is over.
-func (p *waiter) expire() {
+// end answers the outstanding command.
+func (p *waiter) end(reply func(w *wire.Writer)) {
 	p.leave()
 	c := p.conn
 	c.w.Proto = c.s.Client.Proto()
-	p.timedOut(&c.w)
+	reply(&c.w)
 	c.answered()
 }
+
+// expire answers that the time is over.
+func (p *waiter) expire() { p.end(p.timedOut) }
+
+// fail answers with an error.
+func (p *waiter) fail(err error) { p.end(func(w *wire.Writer) { w.Error(err) }) }
 
 func (p *waiter) timeout() {
 	e := p.conn.e
@@ -114,13 +181,44 @@ func (c *Conn) answered() {
 	c.e.served = append(c.e.served, c)
 }
 
+// wake makes the commands that wait for a key be tried again, once it holds what some command may wait for. So the first
+// key of a unit that is ready is Redis' first, which decides what a client gets that waits for several.
+func (e *Engine) wake(d *db, key string) {
+	if q := d.blocked[key]; q != nil && !q.ready && (q.losers > 0 || canBeAwaited(d.keys[key])) {
+		q.ready = true
+		e.ready = append(e.ready, readyKey{d, key})
+	}
+}
+
+func canBeAwaited(e *Entry) bool {
+	if e == nil {
+		return false
+	}
+	switch e.Value.(type) {
+	case *value.List, *value.ZSet, *value.Stream:
+		return true
+	}
+	return false
+}
+
 // serve tries the commands again that wait for keys written since, in the order they came, until none can go on.
 func (e *Engine) serve() {
+	if len(e.ready) == 0 {
+		return
+	}
+	e.tx.Now = time.Now().UnixMilli() // a unit may have taken its time
 	for len(e.ready) > 0 {
 		r := e.ready[0]
 		e.ready = e.ready[1:]
-		for _, p := range slices.Clone(r.db.blocked[r.key]) {
-			if p.conn.wait == p && !p.conn.s.Gone() {
+		q := r.db.blocked[r.key]
+		if q == nil {
+			continue
+		}
+		q.ready = false
+		for at := q.waiters.Front(); at != nil && (q.losers > 0 || r.db.keys[r.key] != nil); {
+			p := at.Value.(*waiter)
+			at = at.Next() // before p leaves
+			if !p.conn.s.Gone() {
 				e.retry(p, r)
 			}
 		}
@@ -130,16 +228,14 @@ func (e *Engine) serve() {
 
 // retry runs an outstanding command again, in a unit of its own.
 func (e *Engine) retry(p *waiter, r readyKey) {
-	c := p.conn
-	c.w.Proto = c.s.Client.Proto()
 	if entry := r.db.keys[r.key]; entry == nil || !p.holds(entry.Value) {
 		if p.lost != nil {
-			p.leave()
-			c.w.Error(p.lost)
-			c.answered()
+			p.fail(p.lost)
 		}
 		return
 	}
+	c := p.conn
+	c.w.Proto = c.s.Client.Proto()
 	e.tx.begin(p.db)
 	call := Call{Tx: &e.tx, Reply: &c.w, Args: p.args, Spec: p.spec, engine: e, conn: c, wait: p, ready: r.key}
 	err := e.handle(&call)
@@ -157,16 +253,26 @@ func (e *Engine) retry(p *waiter, r readyKey) {
 	}
 }
 
-// takeServed returns the clients whose outstanding command was answered under this lock, for release after it.
-func (e *Engine) takeServed() []*Conn {
-	served := e.served
-	e.served = nil
-	return served
+// afterwards is what is done for other clients when the lock is given back.
+type afterwards struct {
+	served []*Conn // their outstanding command was answered
+	told   told
 }
 
-// release makes the units of served clients durable and lets the clients go on.
-func (e *Engine) release(served []*Conn) {
-	for _, c := range served {
+func (a *afterwards) nothing() bool {
+	return len(a.served) == 0 && len(a.told.free) == 0 && len(a.told.gated) == 0
+}
+
+// takeServed returns what release is to do after the lock.
+func (e *Engine) takeServed() afterwards {
+	a := afterwards{e.served, e.told.take()}
+	e.served = nil
+	return a
+}
+
+// release makes the units of served clients durable, lets the clients go on, and wakes who was told something.
+func (e *Engine) release(a afterwards) {
+	for _, c := range a.served {
 		seq := c.seq
 		c.seq = 0
 		if seq > 0 {
@@ -174,4 +280,5 @@ func (e *Engine) release(served []*Conn) {
 		}
 		c.s.Resume()
 	}
+	a.told.wake(e.log)
 }

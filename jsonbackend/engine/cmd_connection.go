@@ -2,6 +2,7 @@ package engine
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/omniproxy/omniproxy/resp"
@@ -11,9 +12,10 @@ import (
 // connectionHandlers binds what package resp answers for every backend, and what needs the engine.
 func connectionHandlers() handlers {
 	h := handlers{
-		"SELECT":  selectDB,
-		"RESET":   reset,
-		"MONITOR": monitor,
+		"CLIENT UNBLOCK": clientUnblock,
+		"MONITOR":        monitor,
+		"RESET":          reset,
+		"SELECT":         selectDB,
 	}
 	for name, answer := range resp.ConnectionHandlers() {
 		h[name] = func(c *Call) error { return answer(c.conn.s, c.Reply, c.Args) }
@@ -22,16 +24,13 @@ func connectionHandlers() handlers {
 }
 
 func selectDB(c *Call) error {
-	id, err := c.Int(1)
+	d, err := c.database(1)
 	if err != nil {
 		return err
 	}
-	if id < 0 || id >= Databases {
-		return wire.ErrDBIndex
-	}
 	if c.conn != nil {
-		c.conn.db = int(id)
-		c.conn.s.Client.DB.Store(int32(id))
+		c.conn.db = d.id
+		c.conn.s.Client.DB.Store(int32(d.id))
 	}
 	c.Reply.OK()
 	return nil
@@ -45,8 +44,36 @@ func reset(c *Call) error {
 	conn.s.Client.DB.Store(0)
 	delete(c.engine.monitors, conn)
 	conn.s.Client.Monitor.Store(false)
+	conn.unsubscribe()
 	conn.s.Reset(c.Reply)
 	c.Reply.Status("RESET")
+	return nil
+}
+
+// clientUnblock ends the waiting of a client, as if its time were over or with an error
+// (https://redis.io/commands/client-unblock).
+func clientUnblock(c *Call) error {
+	failing := c.Is(3, "ERROR")
+	switch {
+	case len(c.Args) > 4:
+		return wire.BadSubcommand(c.Args[0], c.Args[1])
+	case len(c.Args) == 4 && !failing && !c.Is(3, "TIMEOUT"):
+		return wire.ErrUnblockReason
+	}
+	id, err := c.Int(2)
+	if err != nil {
+		return err
+	}
+	p := c.engine.waiting[id]
+	blocked := p != nil && !p.conn.s.Gone()
+	switch {
+	case !blocked:
+	case failing:
+		p.fail(wire.ErrUnblocked)
+	default:
+		p.expire()
+	}
+	c.yesNo(blocked)
 	return nil
 }
 
@@ -57,8 +84,7 @@ func monitor(c *Call) error {
 	return nil
 }
 
-// tellMonitors shows a command that was done to every client of MONITOR. Passwords never get here: AUTH and HELLO
-// are not shown (their table rows say so).
+// tellMonitors shows a command that was done to every client of MONITOR, but for its credentials.
 func (e *Engine) tellMonitors(from *Conn, args [][]byte) {
 	now := time.Now()
 	line := make([]byte, 0, 128)
@@ -72,9 +98,13 @@ func (e *Engine) tellMonitors(from *Conn, args [][]byte) {
 	line = append(line, ' ')
 	line = append(line, from.s.Client.Addr...)
 	line = append(line, ']')
-	for _, a := range args {
+	for i, a := range args {
 		line = append(line, ' ')
-		line = appendRepr(line, a)
+		if secret(args, i) {
+			line = append(line, `"(redacted)"`...)
+		} else {
+			line = appendRepr(line, a)
+		}
 	}
 	line = append(line, "\r\n"...)
 	for m := range e.monitors {
@@ -87,6 +117,19 @@ func (e *Engine) tellMonitors(from *Conn, args [][]byte) {
 			m.s.Out.Push(line)
 		}
 	}
+}
+
+// secret reports whether the i-th word of a command is a credential: what follows AUTH, as a command or as an option of
+// HELLO.
+func secret(args [][]byte, i int) bool {
+	is := func(i int, name string) bool { return strings.EqualFold(string(args[i]), name) }
+	switch {
+	case is(0, "AUTH"):
+		return i > 0
+	case is(0, "HELLO"):
+		return i > 2 && is(i-1, "AUTH") || i > 3 && is(i-2, "AUTH")
+	}
+	return false
 }
 
 // appendRepr quotes bytes as redis-cli can read them back.

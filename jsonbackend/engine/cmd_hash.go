@@ -34,7 +34,7 @@ var noHash = value.NewHash(nil) // what a key that is not there holds; never edi
 // hash returns the hash at the i-th word for reading, an empty one if there is none.
 func (c *Call) hash(i int) (*value.Hash, error) {
 	h, err := c.Tx.Hash(c.Args[i])
-	c.found(h != nil || err != nil)
+	c.lookedUp(c.Args[i], h != nil || err != nil)
 	if h == nil {
 		h = noHash
 	}
@@ -163,6 +163,7 @@ func hset(c *Call) error {
 		}
 	}
 	c.Tx.Changed(c.Args[1])
+	c.Tx.Notify(hashEvent, "hset", c.Args[1])
 	if c.Spec.Name == "HSET" {
 		c.Reply.Int(created)
 	} else {
@@ -182,16 +183,17 @@ func hsetnx(c *Call) error {
 			return nil
 		}
 	}
-	c.setField(c.Args[1], c.Args[2], string(c.Args[3]))
+	c.setField(c.Args[1], c.Args[2], string(c.Args[3]), "hset")
 	c.Reply.Int(1)
 	return nil
 }
 
 // setField edits one field of a key that holds a hash or nothing.
-func (c *Call) setField(key, field []byte, v string) {
+func (c *Call) setField(key, field []byte, v, event string) {
 	h, _ := c.Tx.EditHash(key)
 	h.Set(string(field), v)
 	c.Tx.Changed(key)
+	c.Tx.Notify(hashEvent, event, key)
 }
 
 func hdel(c *Call) error {
@@ -213,6 +215,7 @@ func hdel(c *Call) error {
 	}
 	if deleted > 0 {
 		c.Tx.Changed(key)
+		c.Tx.NotifyRemoved(hashEvent, "hdel", key)
 	}
 	c.Reply.Int(deleted)
 	return nil
@@ -249,7 +252,7 @@ func hincrby(c *Call) error {
 	if (sum > old) != (increment > 0) && increment != 0 {
 		return wire.ErrOverflow
 	}
-	c.setField(c.Args[1], c.Args[2], strconv.FormatInt(sum, 10))
+	c.setField(c.Args[1], c.Args[2], strconv.FormatInt(sum, 10), "hincrby")
 	c.Reply.Int(sum)
 	return nil
 }
@@ -278,7 +281,7 @@ func hincrbyfloat(c *Call) error {
 		return wire.ErrIncrNaN
 	}
 	text := formatLongDouble(sum)
-	c.setField(c.Args[1], c.Args[2], text)
+	c.setField(c.Args[1], c.Args[2], text, "hincrbyfloat")
 	c.Tx.Effect("HSET", c.Args[1], c.Args[2], text)
 	c.Reply.BulkString(text)
 	return nil

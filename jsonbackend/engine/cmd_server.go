@@ -64,7 +64,7 @@ func flush(c *Call, db int) error {
 
 func save(c *Call) error {
 	if err := c.engine.opts.Host.Save(); err != nil {
-		return wire.Error("ERR")
+		return err
 	}
 	c.Reply.OK()
 	return nil
@@ -115,7 +115,10 @@ func configGet(c *Call) error {
 	return nil
 }
 
-// settable are the parameters that CONFIG SET changes: when small values become big ones.
+// eventsParameter is which keyspace notifications there are.
+const eventsParameter = "notify-keyspace-events"
+
+// settable are the other parameters that CONFIG SET changes: when small values become big ones, and how long strings become.
 func (e *Engine) settable() map[string]*int {
 	l := &e.limits
 	return map[string]*int{
@@ -126,6 +129,7 @@ func (e *Engine) settable() map[string]*int {
 		"zset-max-listpack-value":   &l.ZSetValue,
 		"stream-node-max-entries":   &e.streamLimits.NodeEntries,
 		"stream-node-max-bytes":     &e.streamLimits.NodeBytes,
+		"proto-max-bulk-len":        &e.longest,
 	}
 }
 
@@ -140,6 +144,12 @@ func configSet(c *Call) error {
 		if _, ok := known[name]; !ok {
 			return wire.Errorf("ERR Unknown option or number of arguments for CONFIG SET - '%s'", c.Args[i])
 		}
+		if name == eventsParameter {
+			if _, ok := parseEventClasses(string(c.Args[i+1])); !ok {
+				return wire.Errorf("ERR CONFIG SET failed (possibly related to argument '%s') - Invalid event class character. Use 'Ag$lshzxeKEtmdn'.", c.Args[i])
+			}
+			continue
+		}
 		if settable[name] == nil {
 			return wire.Errorf("ERR CONFIG SET failed (possibly related to argument '%s') - can't set immutable config", c.Args[i])
 		}
@@ -148,6 +158,10 @@ func configSet(c *Call) error {
 		}
 	}
 	for i := 2; i < len(c.Args); i += 2 {
+		if strings.ToLower(string(c.Args[i])) == eventsParameter {
+			c.engine.events, _ = parseEventClasses(string(c.Args[i+1]))
+			continue
+		}
 		n, _ := integer(c.Args[i+1])
 		*settable[strings.ToLower(string(c.Args[i]))] = int(n)
 	}
@@ -158,12 +172,12 @@ func configSet(c *Call) error {
 // config lists the parameters that mean something here, and those that tools ask for.
 func (e *Engine) config() map[string]string {
 	known := map[string]string{
-		"databases":          strconv.Itoa(Databases),
-		"maxmemory":          "0",
-		"maxmemory-policy":   "noeviction",
-		"save":               "",
-		"appendonly":         "no",
-		"proto-max-bulk-len": strconv.Itoa(512 << 20),
+		"databases":        strconv.Itoa(Databases),
+		"maxmemory":        "0",
+		"maxmemory-policy": "noeviction",
+		"save":             "",
+		"appendonly":       "no",
+		eventsParameter:    e.events.String(),
 	}
 	for name, n := range e.settable() {
 		known[name] = strconv.Itoa(*n)

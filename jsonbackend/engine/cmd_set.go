@@ -35,7 +35,7 @@ var noSet = value.NewSet(nil) // what a key that is not there holds; never edite
 // set returns the set at the i-th word for reading, an empty one if there is none.
 func (c *Call) set(i int) (*value.Set, error) {
 	s, err := c.Tx.Set(c.Args[i])
-	c.found(s != nil || err != nil)
+	c.lookedUp(c.Args[i], s != nil || err != nil)
 	if s == nil {
 		s = noSet
 	}
@@ -55,6 +55,7 @@ func sadd(c *Call) error {
 	}
 	if added > 0 {
 		c.Tx.Changed(c.Args[1])
+		c.Tx.Notify(setEvent, "sadd", c.Args[1])
 	}
 	c.Reply.Int(added)
 	return nil
@@ -79,6 +80,7 @@ func srem(c *Call) error {
 	}
 	if removed > 0 {
 		c.Tx.Changed(key)
+		c.Tx.NotifyRemoved(setEvent, "srem", key)
 	}
 	c.Reply.Int(removed)
 	return nil
@@ -103,9 +105,11 @@ func smove(c *Call) error {
 		source, _ = c.Tx.EditSet(from)
 		source.Remove(member)
 		c.Tx.Changed(from)
+		c.Tx.NotifyRemoved(setEvent, "srem", from)
 		target, _ = c.Tx.EditSet(to)
 		if target.Add(member) {
 			c.Tx.Changed(to)
+			c.Tx.Notify(setEvent, "sadd", to)
 		}
 	}
 	c.yesNo(has)
@@ -188,6 +192,7 @@ func spop(c *Call) error {
 			s.Remove(member)
 		}
 		c.Tx.Changed(key)
+		c.Tx.NotifyRemoved(setEvent, "spop", key)
 		c.Tx.removed("SREM", key, popped)
 	}
 	switch {
@@ -329,19 +334,25 @@ func storeSets(c *Call, combine setOperation) error {
 	for member := range combine(c, sets) {
 		result.Add(member)
 	}
-	c.store(c.Args[1], result)
+	c.store(c.Args[1], result, setEvent)
 	return nil
 }
 
 // store puts v in place of whatever is at key, an empty one as nothing, and replies with its length: the end of every
-// command that stores a combination or a range.
-func (c *Call) store(key []byte, v value.Value) {
+// command that stores a combination or a range. The event is called like the command.
+func (c *Call) store(key []byte, v value.Value, class eventClass) {
 	replaced := c.Tx.Delete(key)
-	if v.Len() > 0 {
-		c.Tx.create(key, v)
-	}
-	if replaced || v.Len() > 0 {
+	switch {
+	case v.Len() > 0:
+		c.Tx.put(key, v)
+		if !replaced {
+			c.Tx.Notify(newEvent, "new", key)
+		}
 		c.Tx.Changed(key)
+		c.Tx.Notify(class, c.Spec.FullName, key)
+	case replaced:
+		c.Tx.Changed(key)
+		c.Tx.Notify(genericEvent, "del", key)
 	}
 	c.Reply.Int(int64(v.Len()))
 }

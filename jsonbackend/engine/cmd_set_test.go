@@ -124,7 +124,7 @@ func TestSPopTakesDistinctMembersAndLogsThem(t *testing.T) {
 			if left := c.do("SCARD", "s"); left.text != strconv.Itoa(size-len(taken)) {
 				t.Errorf("size %d: %s members are left after SPOP %d", size, left.text, count)
 			}
-			for _, u := range log.units[1:] {
+			for _, u := range log.all()[1:] {
 				for _, cmd := range commands(t, u.effects) {
 					if name := string(cmd[0]); name != "SREM" && name != "DEL" {
 						t.Errorf("logged %q", cmd)

@@ -51,7 +51,7 @@ func containerHelp(c *Call) error {
 // stream returns the stream at key for reading, nil if there is none.
 func (c *Call) stream(key []byte) (*value.Stream, error) {
 	s, err := c.Tx.Stream(key)
-	c.found(s != nil || err != nil)
+	c.lookedUp(key, s != nil || err != nil)
 	return s, err
 }
 
@@ -286,6 +286,10 @@ func xadd(c *Call) error {
 	}
 	trimmed := t.trim(s) + c.trimToCap(key, s)
 	c.Tx.Changed(key)
+	c.Tx.Notify(streamEvent, "xadd", key)
+	if trimmed > 0 {
+		c.Tx.Notify(streamEvent, "xtrim", key)
+	}
 	c.added(id, t.by != trimNothing, trimmed, s.Len(), at)
 	c.id(id.StreamID)
 	return nil
@@ -401,6 +405,7 @@ func xtrim(c *Call) error {
 	trimmed := t.trim(s)
 	if trimmed > 0 {
 		c.Tx.ChangedQuietly(key)
+		c.Tx.Notify(streamEvent, "xtrim", key)
 		c.Tx.Effect("XTRIM", key, "MAXLEN", "=", s.Len()) // see added
 	}
 	c.Reply.Int(int64(trimmed))
@@ -436,6 +441,7 @@ func xdel(c *Call) error {
 	}
 	if deleted > 0 {
 		c.Tx.ChangedQuietly(key)
+		c.Tx.Notify(streamEvent, "xdel", key)
 	}
 	c.Reply.Int(deleted)
 	return nil
@@ -486,6 +492,7 @@ func xsetid(c *Call) error {
 		panic("XSETID: " + err.Error()) // everything it refuses was checked
 	}
 	c.Tx.ChangedWithin(key)
+	c.Tx.Notify(streamEvent, "xsetid", key)
 	c.Reply.OK()
 	return nil
 }

@@ -89,6 +89,7 @@ func xgroupCreate(c *Call) error {
 	} else {
 		c.Tx.ChangedWithin(key)
 	}
+	c.Tx.Notify(streamEvent, "xgroup-create", key)
 	c.Reply.OK()
 	return nil
 }
@@ -114,6 +115,7 @@ func xgroupSetID(c *Call) error {
 	}
 	c.editGroup().SetID(id, entriesRead)
 	c.Tx.ChangedWithin(c.Args[2])
+	c.Tx.Notify(streamEvent, "xgroup-setid", c.Args[2])
 	c.Reply.OK()
 	return nil
 }
@@ -130,6 +132,7 @@ func xgroupDestroy(c *Call) error {
 		s, _ = c.Tx.EditStream(key)
 		s.DestroyGroup(group)
 		c.Tx.ChangedWithin(key)
+		c.Tx.Notify(streamEvent, "xgroup-destroy", key)
 		c.Tx.wake(string(key))
 	}
 	c.yesNo(there)
@@ -143,6 +146,7 @@ func xgroupCreateConsumer(c *Call) error {
 	created := c.editGroup().CreateConsumer(string(c.Args[4]), c.Tx.Now)
 	if created {
 		c.Tx.ChangedWithin(c.Args[2])
+		c.Tx.Notify(streamEvent, "xgroup-createconsumer", c.Args[2])
 	}
 	c.yesNo(created)
 	return nil
@@ -155,6 +159,7 @@ func xgroupDelConsumer(c *Call) error {
 	pending, there := c.editGroup().DeleteConsumer(string(c.Args[4]))
 	if there {
 		c.Tx.ChangedWithin(c.Args[2])
+		c.Tx.Notify(streamEvent, "xgroup-delconsumer", c.Args[2])
 	}
 	c.Reply.Int(int64(pending))
 	return nil

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/omniproxy/omniproxy/jsonbackend/engine/value"
@@ -34,6 +35,7 @@ func (h *handover) join() {
 	if h.group.CreateConsumer(h.consumer, h.c.Tx.Now) {
 		h.changed = true
 		h.c.Tx.Effect("XGROUP", "CREATECONSUMER", h.key, h.group.Name(), h.consumer)
+		h.c.Tx.Notify(streamEvent, "xgroup-createconsumer", h.key)
 	} else {
 		h.group.Touch(h.consumer, h.c.Tx.Now)
 	}
@@ -43,7 +45,7 @@ func (h *handover) join() {
 func (h *handover) give(n value.Nack) {
 	n.Consumer = h.consumer
 	h.group.SetPending(n)
-	if n.Time != h.time || n.Count != h.count {
+	if n.Time != h.time || n.Count != h.count || len(h.given) == perCommand {
 		h.tell()
 	}
 	h.given, h.time, h.count = append(h.given, n.ID), n.Time, n.Count
@@ -74,10 +76,10 @@ func (h *handover) tell() {
 func (h *handover) finish() {
 	tx := h.c.Tx
 	h.tell()
-	if len(h.dropped) > 0 {
+	for ids := range slices.Chunk(h.dropped, perCommand) {
 		h.changed = true
 		words := []any{"XACK", h.key, h.group.Name()}
-		for _, id := range h.dropped {
+		for _, id := range ids {
 			words = append(words, id)
 		}
 		tx.Effect(words...)
@@ -369,8 +371,10 @@ func (c *Call) claimed(e value.StreamEntry, justID bool) {
 // autoClaimTries is how many pending entries XAUTOCLAIM looks at for each one that it may claim.
 const autoClaimTries = 10
 
-// xautoclaim is XAUTOCLAIM key group consumer min-idle start [COUNT count] [JUSTID].
+// xautoclaim is XAUTOCLAIM key group consumer min-idle start [COUNT count] [JUSTID]. Redis looks the key up first, which
+// shows in what is told of misses.
 func xautoclaim(c *Call) error {
+	_, g, missing := c.groupRead()
 	minIdle, err := c.atLeast(4, math.MinInt64, wire.ErrXAutoClaimIdle)
 	if err != nil {
 		return err
@@ -396,10 +400,9 @@ func xautoclaim(c *Call) error {
 			return wire.ErrSyntax
 		}
 	}
-	_, g, err := c.groupRead()
 	switch {
-	case err != nil:
-		return err
+	case missing != nil:
+		return missing
 	case g == nil:
 		return wire.NoGroup(c.Args[1], c.Args[2])
 	}

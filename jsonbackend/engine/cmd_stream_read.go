@@ -196,7 +196,7 @@ func (r *reading) resolve(c *Call) error {
 
 // serve replies with what a stream has for the client, and reports whether it has anything.
 func (r *reading) serve(c *Call, key []byte, after value.StreamID) bool {
-	s, _ := c.Tx.Stream(key)
+	s, _ := c.stream(key)
 	if s == nil {
 		return false
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -243,6 +244,7 @@ func inProcess(b testing.TB, e *Engine) (do func(cmd resp.Command)) {
 		if taken, progress := conn.Do(batch); taken != 1 || progress != resp.Done {
 			b.Fatalf("%q was not done", cmd.Args)
 		}
+		conn.Commit()
 	}
 	do(request(b, "CLIENT REPLY OFF"))
 	return do
@@ -265,10 +267,10 @@ func TestChangesOfStreamsAreTold(t *testing.T) {
 	e := New(Options{Log: log, Changed: func(_ int, key string) { told[key] = true }})
 	e.streamLimits = value.StreamLimits{NodeEntries: 4, NodeBytes: 4096}
 	do := inProcess(t, e)
-	make := []generator{streamEntryCommand, streamEntryCommand, streamReadCommand, streamReadCommand, streamGroupCommand, streamPendingCommand}
+	generators := []generator{streamEntryCommand, streamEntryCommand, streamReadCommand, streamReadCommand, streamGroupCommand, streamPendingCommand}
 	changes := 0
 	for range 4000 {
-		words := words(pick(r, make...)(r).args)
+		words := words(pick(r, generators...)(r).args)
 		spec, err := command.Check(words)
 		if err != nil || slices.ContainsFunc(words, func(w []byte) bool { return string(w) == "BLOCK" }) {
 			continue
@@ -392,5 +394,36 @@ func TestACapTrimsWhatClientsAdd(t *testing.T) {
 	}
 	if got := length("capped"); got != 5 {
 		t.Errorf("%d entries after two that no client added, want 5", got)
+	}
+}
+
+func TestAnEntryThatIsTooLargeLeavesNothing(t *testing.T) {
+	e := New(Options{})
+	quarter := make([]byte, maxEntryBytes/4) // never touched, so it costs no memory
+	args := append(words([]string{"XADD", "s", "1-1", "f"}), quarter, quarter, quarter, quarter, quarter)
+	err := e.Edit([]Edit{{Args: args}}, e.Freeze(nil), "", nobody{})
+	if !errors.Is(err, errEntryTooLarge) || e.Freeze(nil).Get(0, "s") != nil {
+		t.Errorf("error %v, key %v", err, e.Freeze(nil).Get(0, "s"))
+	}
+}
+
+// The clock may have been set back since a delivery was logged.
+func TestAReplayKeepsTimesToCome(t *testing.T) {
+	const claim = "XCLAIM s g c 0 1-1 TIME 99999999999999 FORCE JUSTID"
+	for _, replayed := range []bool{true, false} {
+		e := New(Options{})
+		apply(t, e, "XADD", "s", "1-1", "f", "v")
+		apply(t, e, "XGROUP", "CREATE", "s", "g", "0")
+		if replayed {
+			if err := e.Replay(0, words(strings.Fields(claim))); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			apply(t, e, strings.Fields(claim)...)
+		}
+		n, _ := e.Freeze(nil).Get(0, "s").Value.(*value.Stream).Group("g").Nack(value.StreamID{Ms: 1, Seq: 1})
+		if kept := n.Time == 99999999999999; kept != replayed {
+			t.Errorf("replayed %v: the time is %d", replayed, n.Time)
+		}
 	}
 }

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"math"
 	"strings"
 
 	"github.com/omniproxy/omniproxy/resp/wire"
@@ -10,179 +9,280 @@ import (
 // Strings: https://redis.io/commands/?group=string
 var stringHandlers = handlers{
 	"GET":    get,
+	"GETDEL": getDel,
+	"GETEX":  getEX,
+	"GETSET": getSet,
+	"MGET":   mget,
+
 	"SET":    set,
 	"SETNX":  setNX,
 	"SETEX":  func(c *Call) error { return setEX(c, inSeconds) },
 	"PSETEX": func(c *Call) error { return setEX(c, inMillis) },
-	"STRLEN": strLen,
+	"MSET":   func(c *Call) error { return mset(c, true) },
+	"MSETNX": func(c *Call) error { return mset(c, false) },
+
+	"APPEND":   appendString,
+	"STRLEN":   strLen,
+	"GETRANGE": getRange,
+	"SUBSTR":   getRange,
+	"SETRANGE": setRange,
+
+	"INCR":        func(c *Call) error { return c.increment(1) },
+	"DECR":        func(c *Call) error { return c.increment(-1) },
+	"INCRBY":      incrBy,
+	"DECRBY":      decrBy,
+	"INCRBYFLOAT": incrByFloat,
+
+	"LCS": lcs,
 }
 
-func get(c *Call) error {
-	b, err := c.Tx.String(c.Args[1])
-	if err != nil {
-		return err
-	}
-	c.found(b != nil)
+// str returns the string at the i-th word for reading, nil if there is none.
+func (c *Call) str(i int) ([]byte, error) {
+	b, err := c.Tx.String(c.Args[i])
+	c.lookedUp(c.Args[i], b != nil || err != nil)
+	return b, err
+}
+
+// strOrNull replies with a string, or null for nil.
+func (c *Call) strOrNull(b []byte) {
 	if b == nil {
 		c.Reply.Null()
 	} else {
 		c.Reply.Bulk(b)
 	}
-	return nil
 }
 
-func strLen(c *Call) error {
-	b, err := c.Tx.String(c.Args[1])
+func get(c *Call) error {
+	b, err := c.str(1)
 	if err != nil {
 		return err
 	}
-	c.Reply.Int(int64(len(b)))
+	c.strOrNull(b)
+	return nil
+}
+
+func getDel(c *Call) error {
+	b, err := c.str(1)
+	if err != nil {
+		return err
+	}
+	c.strOrNull(b)
+	if b != nil {
+		key := c.Args[1]
+		c.Tx.Delete(key)
+		c.Tx.Changed(key)
+		c.Tx.Effect("DEL", key)
+		c.Tx.Notify(genericEvent, "del", key)
+	}
+	return nil
+}
+
+func getSet(c *Call) error {
+	b, err := c.str(1)
+	if err != nil {
+		return err
+	}
+	c.strOrNull(b)
+	c.Tx.setAndExpire(c.Args[1], c.Args[2], lifetime{}, 0)
+	return nil
+}
+
+func mget(c *Call) error {
+	c.Reply.Array(len(c.Args) - 1)
+	for i := 1; i < len(c.Args); i++ {
+		b, _ := c.str(i) // null where it is no string
+		c.strOrNull(b)
+	}
+	return nil
+}
+
+// lifetime is what SET and GETEX are told about the expiry of a key: at most one of the options, which may be repeated.
+type lifetime struct {
+	word string // EX, PX, EXAT or PXAT, KEEPTTL of SET or PERSIST of GETEX; "" = nothing was said
+	at   int    // where the number is that belongs to it, the last one counts; 0 = none does
+}
+
+// timed is how each option words an instant.
+var timed = map[string]timeUnit{"EX": inSeconds, "PX": inMillis, "EXAT": atSeconds, "PXAT": atMillis}
+
+// take reads the option at the i-th word; timeless is the one that has no number. It returns how many words the option is
+// long, 0 if it is another one, or one too many.
+func (l *lifetime) take(c *Call, i int, timeless string) int {
+	word := strings.ToUpper(string(c.Args[i]))
+	if l.word != "" && l.word != word {
+		return 0
+	}
+	if word == timeless {
+		l.word = word
+		return 1
+	}
+	if _, ok := timed[word]; !ok || i+1 == len(c.Args) {
+		return 0
+	}
+	l.word, l.at = word, i+1
+	return 2
+}
+
+// instant returns when the key is to expire, in Unix milliseconds; 0 if no time was given.
+func (l *lifetime) instant(c *Call) (int64, error) {
+	if l.at == 0 {
+		return 0, nil
+	}
+	return c.positiveInstant(l.at, timed[l.word])
+}
+
+// getEX changes the expiry of what it gets (https://redis.io/commands/getex).
+func getEX(c *Call) error {
+	var life lifetime
+	for i := 2; i < len(c.Args); {
+		n := life.take(c, i, "PERSIST")
+		if n == 0 {
+			return wire.ErrSyntax
+		}
+		i += n
+	}
+	key := c.Args[1]
+	b, err := c.str(1)
+	if err != nil {
+		return err
+	}
+	if b == nil { // Redis looks at the time only now
+		c.Reply.Null()
+		return nil
+	}
+	at, err := life.instant(c)
+	if err != nil {
+		return err
+	}
+	c.Reply.Bulk(b)
+	switch {
+	case at != 0:
+		c.Tx.expireAt(key, at)
+	case life.word == "PERSIST":
+		c.Tx.persist(key)
+	}
 	return nil
 }
 
 // setOptions are what may follow SET key value.
 type setOptions struct {
-	nx, xx, keepTTL, get bool
-	expire               int64 // Unix milliseconds; 0 = none given
+	nx, xx, get bool
+	lifetime
 }
 
-// parseSet reads the options of SET (https://redis.io/commands/set) that begin at the i-th word. An option may be
-// repeated; the last value counts.
+// parseSet reads the options of SET (https://redis.io/commands/set) that begin at the i-th word.
 func parseSet(c *Call, i int) (o setOptions, err error) {
-	expireWord, value := "", 0 // which of EX, PX, EXAT, PXAT, and where its value is
-	for ; i < len(c.Args); i++ {
-		word := strings.ToUpper(string(c.Args[i]))
-		_, timed := expireOption[word]
+	for i < len(c.Args) {
+		n := 1
 		switch {
-		case word == "NX" && !o.xx:
+		case c.Is(i, "NX") && !o.xx:
 			o.nx = true
-		case word == "XX" && !o.nx:
+		case c.Is(i, "XX") && !o.nx:
 			o.xx = true
-		case word == "GET":
+		case c.Is(i, "GET"):
 			o.get = true
-		case word == "KEEPTTL" && value == 0:
-			o.keepTTL = true
-		case timed && !o.keepTTL && (value == 0 || expireWord == word) && i+1 < len(c.Args):
-			i++
-			expireWord, value = word, i
 		default:
-			return o, wire.ErrSyntax
+			if n = o.take(c, i, "KEEPTTL"); n == 0 {
+				return o, wire.ErrSyntax
+			}
 		}
+		i += n
 	}
-	if value > 0 {
-		o.expire, err = c.expireAt(value, expireOption[expireWord], "set")
-	}
-	return o, err
+	return o, nil
 }
-
-// expireOption is how each option words an instant.
-var expireOption = map[string]timeUnit{"EX": inSeconds, "PX": inMillis, "EXAT": atSeconds, "PXAT": atMillis}
 
 func set(c *Call) error {
 	o, err := parseSet(c, 3)
 	if err != nil {
 		return err
 	}
+	at, err := o.instant(c)
+	if err != nil {
+		return err
+	}
 	key := c.Args[1]
 	if o.get {
-		old, err := c.Tx.String(key)
+		old, err := c.str(1)
 		if err != nil {
 			return err
 		}
-		if old == nil {
-			c.Reply.Null()
-		} else {
-			c.Reply.Bulk(old)
+		c.strOrNull(old)
+	}
+	if o.nx || o.xx {
+		if exists := c.Tx.get(key) != nil; o.nx == exists {
+			if !o.get {
+				c.Reply.Null()
+			}
+			return nil
 		}
 	}
-	exists := c.Tx.Entry(key) != nil
-	if o.nx && exists || o.xx && !exists {
-		if !o.get {
-			c.Reply.Null()
-		}
-		return nil
-	}
-	c.Tx.SetString(key, c.Args[2], o.keepTTL)
-	c.Tx.setAndExpire(key, c.Args[2], o)
+	c.Tx.setAndExpire(key, c.Args[2], o.lifetime, at)
 	if !o.get {
 		c.Reply.OK()
 	}
 	return nil
 }
 
-// setAndExpire finishes a SET: its effect names the instant of expiry, not the span.
-func (tx *Tx) setAndExpire(key, value []byte, o setOptions) {
+// setAndExpire does a SET whose options were checked: at is when the key expires, in Unix milliseconds, 0 = never. The
+// effect names the instant, not the span.
+func (tx *Tx) setAndExpire(key, b []byte, life lifetime, at int64) {
+	keepTTL := life.word == "KEEPTTL"
+	tx.SetString(key, b, keepTTL)
+	tx.Notify(stringEvent, "set", key)
+	if at != 0 {
+		tx.SetExpire(key, at)
+		tx.Notify(genericEvent, "expire", key)
+	}
+	tx.Changed(key)
 	switch {
-	case o.expire != 0:
-		tx.SetExpire(key, o.expire)
-		tx.Changed(key)
-		tx.Effect("SET", key, value, "PXAT", o.expire)
-	case o.keepTTL:
-		tx.Changed(key)
-		tx.Effect("SET", key, value, "KEEPTTL")
+	case at != 0:
+		tx.Effect("SET", key, b, "PXAT", at)
+	case keepTTL:
+		tx.Effect("SET", key, b, "KEEPTTL")
 	default:
-		tx.Changed(key)
-		tx.Effect("SET", key, value)
+		tx.Effect("SET", key, b)
 	}
 }
 
 func setNX(c *Call) error {
-	if c.Tx.Entry(c.Args[1]) != nil {
-		c.Reply.Int(0)
-		return nil
+	exists := c.Tx.get(c.Args[1]) != nil
+	if !exists {
+		c.Tx.setAndExpire(c.Args[1], c.Args[2], lifetime{}, 0)
 	}
-	c.Tx.SetString(c.Args[1], c.Args[2], false)
-	c.Tx.Changed(c.Args[1])
-	c.Reply.Int(1)
+	c.yesNo(!exists)
 	return nil
 }
 
 func setEX(c *Call, unit timeUnit) error {
-	at, err := c.expireAt(2, unit, strings.ToLower(c.Spec.Name))
+	at, err := c.positiveInstant(2, unit)
 	if err != nil {
 		return err
 	}
-	c.Tx.SetString(c.Args[1], c.Args[3], false)
-	c.Tx.setAndExpire(c.Args[1], c.Args[3], setOptions{expire: at})
+	c.Tx.setAndExpire(c.Args[1], c.Args[3], lifetime{}, at)
 	c.Reply.OK()
 	return nil
 }
 
-// timeUnit is how a command words an instant.
-type timeUnit int
-
-const (
-	inSeconds timeUnit = iota // from now
-	inMillis
-	atSeconds // since 1970
-	atMillis
-)
-
-// expireAt reads when a value that is being set expires, in Unix milliseconds: a positive time that does not overflow.
-func (c *Call) expireAt(i int, unit timeUnit, command string) (int64, error) {
-	n, err := c.Int(i)
-	if err != nil {
-		return 0, err
+// mset sets several keys: all of them, or none if one is there already and may not be overwritten.
+func mset(c *Call, overwrite bool) error {
+	if len(c.Args)%2 == 0 {
+		return wire.WrongArity(c.Spec.FullName)
 	}
-	if n <= 0 {
-		return 0, wire.InvalidExpire(command)
-	}
-	return c.instant(n, unit, command)
-}
-
-// instant turns a number in some unit into Unix milliseconds.
-func (c *Call) instant(n int64, unit timeUnit, command string) (int64, error) {
-	if unit == inSeconds || unit == atSeconds {
-		if n > math.MaxInt64/1000 || n < math.MinInt64/1000 {
-			return 0, wire.InvalidExpire(command)
+	for i := 1; i < len(c.Args) && !overwrite; i += 2 {
+		if c.Tx.get(c.Args[i]) != nil {
+			c.Reply.Int(0)
+			return nil
 		}
-		n *= 1000
 	}
-	if unit == inSeconds || unit == inMillis {
-		if n > math.MaxInt64-c.Tx.Now {
-			return 0, wire.InvalidExpire(command)
-		}
-		n += c.Tx.Now
+	for i := 1; i < len(c.Args); i += 2 {
+		c.Tx.SetString(c.Args[i], c.Args[i+1], false)
+		c.Tx.Changed(c.Args[i])
+		c.Tx.Notify(stringEvent, "set", c.Args[i])
 	}
-	return n, nil
+	if overwrite {
+		c.Reply.OK()
+	} else {
+		c.Reply.Int(1)
+	}
+	return nil
 }

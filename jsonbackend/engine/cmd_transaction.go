@@ -26,10 +26,11 @@ type queued struct {
 	args [][]byte
 }
 
+// watchedKey is a key that one client watches.
 type watchedKey struct {
 	db      *db
 	key     string
-	expired bool // it had expired, and not been deleted, when it was watched
+	expired bool // it is there, and its time was over when it was watched
 }
 
 func (c *Conn) enqueue(cmd *resp.Command) {
@@ -118,22 +119,40 @@ func watch(c *Call) error {
 }
 
 func (c *Conn) watch(tx *Tx, key string) {
-	for _, w := range c.watched {
-		if w.db == tx.db && w.key == key {
-			return
-		}
+	watchers := tx.db.watched[key]
+	if watchers[c] != nil {
+		return
+	}
+	if watchers == nil {
+		watchers = map[*Conn]*watchedKey{}
+		tx.db.watched[key] = watchers
 	}
 	e := tx.db.keys[key]
-	c.watched = append(c.watched, watchedKey{tx.db, key, e != nil && e.Expire != 0 && e.Expire <= tx.Now})
-	if tx.db.watched[key] == nil {
-		tx.db.watched[key] = map[*Conn]struct{}{}
+	w := &watchedKey{tx.db, key, e != nil && tx.expired(e)}
+	watchers[c] = w
+	c.watched = append(c.watched, w)
+}
+
+// spoil makes the transactions fail that watch a key which changed at now. A key whose time is over is as good as none, and
+// from none to none is no change; existed is whether it was there before, in whatever state.
+func (d *db) spoil(key string, existed bool, now int64) {
+	if len(d.watched) == 0 {
+		return
 	}
-	tx.db.watched[key][c] = struct{}{}
+	e := d.keys[key]
+	expired := e != nil && e.Expire != 0 && e.Expire <= now
+	for c, w := range d.watched[key] {
+		if (w.expired || !existed) && (e == nil || expired) {
+			w.expired = expired
+			continue
+		}
+		c.s.Client.Lost.Store(true)
+	}
 }
 
 // watchExpired reports whether a watched key's time was over between WATCH and EXEC, though nobody deleted it yet.
 func (c *Conn) watchExpired(now int64) bool {
-	return slices.ContainsFunc(c.watched, func(w watchedKey) bool {
+	return slices.ContainsFunc(c.watched, func(w *watchedKey) bool {
 		e := w.db.keys[w.key]
 		return !w.expired && e != nil && e.Expire != 0 && e.Expire <= now
 	})

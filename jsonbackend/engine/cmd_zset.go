@@ -52,7 +52,7 @@ var noZSet = value.NewZSet(nil) // what a key that is not there holds; never edi
 // zset returns the sorted set at the i-th word for reading, an empty one if there is none.
 func (c *Call) zset(i int) (*value.ZSet, error) {
 	z, err := c.Tx.ZSet(c.Args[i])
-	c.found(z != nil || err != nil)
+	c.lookedUp(c.Args[i], z != nil || err != nil)
 	if z == nil {
 		z = noZSet
 	}
@@ -149,6 +149,7 @@ func zadd(c *Call, o zaddOptions) error {
 	}
 	if done.added+done.changed > 0 {
 		c.Tx.Changed(key)
+		c.Tx.Notify(zsetEvent, o.event(), key)
 	}
 	switch {
 	case o.incr && done.allowed:
@@ -161,6 +162,13 @@ func zadd(c *Call, o zaddOptions) error {
 		c.Reply.Int(done.added)
 	}
 	return nil
+}
+
+func (o *zaddOptions) event() string {
+	if o.incr {
+		return "zincr"
+	}
+	return "zadd"
 }
 
 // zadded is what a ZADD did.
@@ -212,6 +220,7 @@ func zrem(c *Call) error {
 	}
 	if removed > 0 {
 		c.Tx.Changed(key)
+		c.Tx.NotifyRemoved(zsetEvent, "zrem", key)
 	}
 	c.Reply.Int(removed)
 	return nil

@@ -111,7 +111,7 @@ func (c *Call) parseCombination(i int, words combinationWords) (*combination, er
 // operand returns the set or sorted set at the i-th word.
 func (c *Call) operand(i int) (scored, error) {
 	e := c.Tx.Entry(c.Args[i])
-	c.found(e != nil)
+	c.lookedUp(c.Args[i], e != nil)
 	if e == nil {
 		return noZSet, nil
 	}

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"time"
-
 	"github.com/omniproxy/omniproxy/jsonbackend/engine/value"
 	"github.com/omniproxy/omniproxy/resp/wire"
 )
@@ -14,6 +12,9 @@ const (
 	lowest extreme = iota
 	highest
 )
+
+// popEvents is what each is called, whatever the command.
+var popEvents = [2]string{lowest: "zpopmin", highest: "zpopmax"}
 
 // popped is what a pop took out of key.
 type popped struct {
@@ -37,6 +38,7 @@ func (c *Call) pop(key []byte, z *value.ZSet, n int64, end extreme) popped {
 	if count > 0 {
 		c.takeOut(key, p.members)
 		c.Tx.Changed(key)
+		c.Tx.NotifyRemoved(zsetEvent, popEvents[end], key)
 		c.Tx.removed("ZREM", key, p.members)
 	}
 	return p
@@ -77,48 +79,14 @@ func zpop(c *Call, end extreme) error {
 	return nil
 }
 
-// firstZSet returns the first of the keys that is there. A command that has waited is not bothered by a key of another
-// type: it waits for the others.
-func (c *Call) firstZSet(keys [][]byte) (key []byte, z *value.ZSet, err error) {
-	for _, key := range keys {
-		z, err := c.Tx.ZSet(key)
-		if err != nil && c.wait == nil {
-			return nil, nil, err
-		}
-		if z != nil {
-			return key, z, nil
-		}
-	}
-	return nil, nil, nil
-}
-
-// popOrBlock pops from the first of the keys that is there, or waits for one.
-func (c *Call) popOrBlock(keys [][]byte, n int64, end extreme, timeout time.Duration, reply func(popped)) error {
-	key, z, err := c.firstZSet(keys)
-	if err != nil {
-		return err
-	}
-	if z != nil {
-		reply(c.pop(key, z, n, end))
-		return nil
-	}
-	c.Block(Wait{
-		Keys:     keys,
-		Type:     func(v value.Value) bool { _, ok := v.(*value.ZSet); return ok },
-		Args:     c.Args,
-		Timeout:  timeout,
-		TimedOut: func(w *wire.Writer) { w.NullArray() },
-	})
-	return nil
-}
-
 func bzpop(c *Call, end extreme) error {
 	last := len(c.Args) - 1
 	timeout, err := c.timeout(last)
 	if err != nil {
 		return err
 	}
-	return c.popOrBlock(c.Args[1:last], 1, end, timeout, func(p popped) {
+	return serveOrBlock(c, c.Args[1:last], timeout, func(key []byte, z *value.ZSet) {
+		p := c.pop(key, z, 1, end)
 		c.Reply.Array(3)
 		c.Reply.Bulk(p.key)
 		c.Reply.BulkString(p.members[0])
@@ -126,15 +94,15 @@ func bzpop(c *Call, end extreme) error {
 	})
 }
 
-// mpop is what ZMPOP and BZMPOP share: numkeys key... MIN|MAX [COUNT count].
+// mpop is what ZMPOP, LMPOP and their blocking forms share: numkeys key... end [COUNT count].
 type mpop struct {
 	keys  [][]byte
-	end   extreme
+	end   int // 0 or 1
 	count int64
 }
 
-// parseMPop reads numkeys at the i-th word and what is behind it.
-func (c *Call) parseMPop(i int) (p mpop, err error) {
+// parseMPop reads numkeys at the i-th word and what is behind it; low and high are what the ends are called.
+func (c *Call) parseMPop(i int, low, high string) (p mpop, err error) {
 	keys, err := c.atLeast(i, 1, wire.ErrNumKeys)
 	if err != nil {
 		return p, err
@@ -145,10 +113,10 @@ func (c *Call) parseMPop(i int) (p mpop, err error) {
 	where := i + 1 + int(keys)
 	p.keys = c.Args[i+1 : where]
 	switch {
-	case c.Is(where, "MIN"):
-		p.end = lowest
-	case c.Is(where, "MAX"):
-		p.end = highest
+	case c.Is(where, low):
+		p.end = 0
+	case c.Is(where, high):
+		p.end = 1
 	default:
 		return p, wire.ErrSyntax
 	}
@@ -164,8 +132,10 @@ func (c *Call) parseMPop(i int) (p mpop, err error) {
 	return p, nil
 }
 
-// reply names the key and nests the members with their scores, in RESP2 too.
-func (p *mpop) reply(c *Call, got popped) {
+// zmpopFrom is what ZMPOP and BZMPOP do to the sorted set that they found. The reply nests the members with their scores,
+// in RESP2 too.
+func (c *Call) zmpopFrom(p mpop, key []byte, z *value.ZSet) {
+	got := c.pop(key, z, p.count, extreme(p.end))
 	c.Reply.Array(2)
 	c.Reply.Bulk(got.key)
 	c.Reply.Array(len(got.members))
@@ -177,24 +147,24 @@ func (p *mpop) reply(c *Call, got popped) {
 }
 
 func zmpop(c *Call) error {
-	p, err := c.parseMPop(1)
+	p, err := c.parseMPop(1, "MIN", "MAX")
 	if err != nil {
 		return err
 	}
-	key, z, err := c.firstZSet(p.keys)
-	if err != nil {
+	i, z, err := first[*value.ZSet](c.Tx, p.keys)
+	switch {
+	case err != nil:
 		return err
-	}
-	if z == nil {
+	case i < 0:
 		c.Reply.NullArray()
-		return nil
+	default:
+		c.zmpopFrom(p, p.keys[i], z)
 	}
-	p.reply(c, c.pop(key, z, p.count, p.end))
 	return nil
 }
 
 func bzmpop(c *Call) error {
-	p, err := c.parseMPop(2)
+	p, err := c.parseMPop(2, "MIN", "MAX")
 	if err != nil {
 		return err
 	}
@@ -202,5 +172,5 @@ func bzmpop(c *Call) error {
 	if err != nil {
 		return err
 	}
-	return c.popOrBlock(p.keys, p.count, p.end, timeout, func(got popped) { p.reply(c, got) })
+	return serveOrBlock(c, p.keys, timeout, func(key []byte, z *value.ZSet) { c.zmpopFrom(p, key, z) })
 }

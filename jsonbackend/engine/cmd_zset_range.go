@@ -79,22 +79,11 @@ func (v *interval) ranks(z *value.ZSet, reverse bool) (from, to int) {
 	case byLex:
 		return z.LexRange(v.first, v.last)
 	}
-	size := int64(z.Len())
-	start, stop := v.start, v.stop
-	if start < 0 {
-		start = max(size+start, 0)
-	}
-	if stop < 0 {
-		stop += size
-	}
-	stop = min(stop, size-1)
-	if start > stop {
-		return 0, 0
-	}
+	from, to = span(v.start, v.stop, z.Len())
 	if reverse {
-		start, stop = size-1-stop, size-1-start
+		from, to = z.Len()-to, z.Len()-from
 	}
-	return int(start), int(stop) + 1
+	return from, to
 }
 
 func zcount(c *Call, by order) error {
@@ -129,6 +118,7 @@ func zremrange(c *Call, by order) error {
 	if from < to {
 		c.takeOut(key, members(z.Range(from, to)))
 		c.Tx.Changed(key)
+		c.Tx.NotifyRemoved(zsetEvent, c.Spec.FullName, key)
 	}
 	c.Reply.Int(int64(to - from))
 	return nil
@@ -280,5 +270,5 @@ func (c *Call) storeZSet(key []byte, members iter.Seq2[string, float64]) {
 	for member, score := range members {
 		addTo(z, member, score)
 	}
-	c.store(key, z)
+	c.store(key, z, zsetEvent)
 }

@@ -194,12 +194,15 @@ func lexCommand(r *rand.Rand) trial {
 	}
 }
 
-// parked waits until somebody waits for the key.
+// parked waits until so many clients wait for the key.
 func parked(e *Engine, key string, waiters int) {
 	for {
-		e.mu.Lock()
-		n := len(e.dbs[0].blocked[key])
-		e.mu.Unlock()
+		n := 0
+		e.Locked(func() {
+			if q := e.dbs[0].blocked[key]; q != nil {
+				n = q.waiters.Len()
+			}
+		})
 		if n == waiters {
 			return
 		}
@@ -322,7 +325,7 @@ func TestEffectsAreDeterministic(t *testing.T) {
 		before := log.len()
 		client.do(c.args...)
 		var effects []string
-		for _, u := range log.units[before:] {
+		for _, u := range log.all()[before:] {
 			for _, cmd := range commands(t, u.effects) {
 				effects = append(effects, string(bytes.Join(cmd, []byte(" "))))
 			}

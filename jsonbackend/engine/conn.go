@@ -17,38 +17,59 @@ type Conn struct {
 	seq uint64      // the last unit that w's replies tell of; 0 = none
 	db  int
 
+	// What the next Commit is for; the transport's alone.
+	uncommitted uint64       // the last unit of this client
+	others      []afterwards // what this client's commands mean for others
+
 	queue   []queued // commands since MULTI
 	inMulti bool
 	spoiled bool // a queued command was refused: EXEC aborts
-	watched []watchedKey
+	watched []*watchedKey
 
 	wait *waiter // the outstanding command
+
+	sub *subscriber // nil if it never subscribed
 }
 
 // Do implements [resp.Conn]: one lock for the whole batch.
 func (c *Conn) Do(batch []resp.Command) (taken int, p resp.Progress) {
 	e := c.e
 	e.lock()
+	e.current = c
 	c.w.Proto = c.s.Client.Proto()
 	for taken < len(batch) && c.wait == nil && !c.s.Closing() {
 		c.one(&batch[taken])
 		taken++
 		if len(e.ready) > 0 {
 			e.serve()
+			c.placeOwnMail(c.w.Len())
 		}
 	}
-	seq, parked := c.seq, c.wait != nil
+	e.current = nil
+	parked := c.wait != nil
+	c.uncommitted = max(c.uncommitted, c.seq)
 	c.deliver() // under the lock when parked: from here on the waker writes replies
-	served := e.takeServed()
-	e.mu.Unlock()
-	if seq > 0 {
-		e.log.Synced(seq, c)
+	if a := e.takeServed(); !a.nothing() {
+		c.others = append(c.others, a)
 	}
-	e.release(served)
+	e.mu.Unlock()
 	if parked {
 		return taken, resp.Later
 	}
 	return taken, resp.Done
+}
+
+// Commit implements [resp.Conn].
+func (c *Conn) Commit() {
+	if c.uncommitted > 0 {
+		c.e.log.Synced(c.uncommitted, c)
+		c.uncommitted = 0
+	}
+	for _, a := range c.others {
+		c.e.release(a)
+	}
+	clear(c.others)
+	c.others = c.others[:0]
 }
 
 // deliver moves finished replies to the client, behind a gate if they tell of a unit.
@@ -77,6 +98,7 @@ func (c *Conn) Gone() {
 	if c.wait != nil {
 		c.wait.leave()
 	}
+	c.unsubscribe()
 }
 
 // Close implements [resp.Conn].
@@ -110,6 +132,12 @@ func (c *Conn) one(cmd *resp.Command) {
 	if c.wait == nil { // or it is still to be answered
 		c.s.Replied(&c.w, mark)
 	}
+	if c.sub != nil {
+		if cmd.Spec != nil && cmd.Spec.Name == "EXEC" { // its reply may confirm a subscription to what it publishes then
+			mark = c.w.Len()
+		}
+		c.placeOwnMail(mark)
+	}
 }
 
 // refusal is why the engine does not do a command now, in Redis' order of checks; nil if it does.
@@ -119,13 +147,16 @@ func (c *Conn) refusal(cmd *resp.Command) error {
 		return cmd.Refused
 	case c.e.handlers[cmd.Spec] == nil:
 		return unsupported(cmd.Spec)
-	case !cmd.Spec.Flags.Has(command.Write):
-		return nil
-	case c.e.opts.ReadOnly:
+	case cmd.Spec.Flags.Has(command.Write) && c.e.opts.ReadOnly:
 		return wire.ErrReadOnly
 	}
-	if err := c.e.log.Err(); err != nil {
-		return wire.Misconf(err)
+	if cmd.Spec.Flags.Has(command.Write) {
+		if err := c.e.log.Err(); err != nil {
+			return wire.Misconf(err)
+		}
+	}
+	if c.confined() && !whileSubscribed[cmd.Spec.Name] {
+		return subscribedOnly(cmd.Spec)
 	}
 	return nil
 }

@@ -23,32 +23,39 @@ type Entry struct {
 
 	hash  uint64
 	epoch uint64 // the engine's epoch at the last replacement
+	used  uint32 // when a command used it last, in Unix seconds; the lock guards it even where a view has seen the entry
 }
 
 // db is one database: a map to find a key, a tree of key hashes to walk the keys and to freeze them. The tree is touched
 // only when a key is born, dies, or is edited for the first time after a freeze.
 type db struct {
-	id    int
+	id int
+	keyset
+
+	watched map[string]map[*Conn]*watchedKey
+	blocked map[string]*queue // by key; none is empty
+}
+
+// keyset is what SWAPDB exchanges.
+type keyset struct {
 	keys  map[string]*Entry
 	index *btree.BTreeG[*Entry]
 	due   dueHeap // when keys expire; items may be stale
 	ttls  int     // keys with an expiry
-
-	watched map[string]map[*Conn]struct{}
-	blocked map[string][]*waiter // in the order they came
 }
 
 func newDB(id int) *db {
-	d := &db{id: id, watched: map[string]map[*Conn]struct{}{}, blocked: map[string][]*waiter{}}
+	d := &db{id: id, watched: map[string]map[*Conn]*watchedKey{}, blocked: map[string]*queue{}}
 	d.clear()
 	return d
 }
 
 // clear forgets every key. Watchers and waiters stay.
 func (d *db) clear() {
-	d.keys = map[string]*Entry{}
-	d.index = btree.NewBTreeGOptions(byHash, btree.Options{NoLocks: true})
-	d.due, d.ttls = nil, 0
+	d.keyset = keyset{
+		keys:  map[string]*Entry{},
+		index: btree.NewBTreeGOptions(byHash, btree.Options{NoLocks: true}),
+	}
 }
 
 func byHash(a, b *Entry) bool {

@@ -31,8 +31,8 @@ import (
 //	func streamCommand(r *rand.Rand) trial { return trial{args: []string{"XLEN", anyKey(r)}} }
 //
 // Each command goes to both. Compared are the replies, whether the command changed something (Redis counts changes, the
-// engine logs a unit), and, at the end of an episode, the keyspace with one that was replayed from the log. A sequence
-// that fails is printed after everything was left out that it can fail without.
+// engine logs a unit), the keyspace notifications, and, at the end of an episode, the keyspace with one that was replayed
+// from the log. A sequence that fails is printed after everything was left out that it can fail without.
 
 // trial is one command and how much of its reply Redis promises.
 type trial struct {
@@ -127,21 +127,26 @@ func (s setting) compare(t *testing.T, oracle *client, trials []trial) {
 	if s.difference(t, oracle, trials) == "" {
 		return
 	}
-	for size := len(trials); size > 0; size /= 2 {
-		for i := 0; i+size <= len(trials); {
-			fewer := slices.Concat(trials[:i], trials[i+size:])
-			if s.difference(t, oracle, fewer) != "" {
-				trials = fewer
-			} else {
-				i += size
-			}
-		}
-	}
+	trials = shortest(trials, func(fewer []trial) bool { return s.difference(t, oracle, fewer) != "" })
 	var script strings.Builder
 	for _, c := range trials {
 		fmt.Fprintf(&script, "%q\n", c.args)
 	}
 	t.Fatalf("RESP%d, tight %v\n%s%s", s.proto, s.tight, &script, s.difference(t, oracle, trials))
+}
+
+// shortest leaves out of a list that fails what it can fail without.
+func shortest[T any](list []T, fails func([]T) bool) []T {
+	for size := len(list); size > 0; size /= 2 {
+		for i := 0; i+size <= len(list); {
+			if fewer := slices.Concat(list[:i], list[i+size:]); fails(fewer) {
+				list = fewer
+			} else {
+				i += size
+			}
+		}
+	}
+	return list
 }
 
 // difference runs the commands on both servers, and describes the first thing that is not the same.
@@ -156,18 +161,24 @@ func (s setting) difference(t *testing.T, oracle *client, trials []trial) string
 	}
 	addr, stop := serve(t, e)
 	defer stop()
-	engine := dial(t, addr)
+	engine, heard := dial(t, addr), listen(t, addr)
 	defer engine.conn.Close()
+	defer heard.conn.Close()
 	engine.do("HELLO", strconv.Itoa(s.proto))
 	for i, c := range trials {
 		before := log.len()
-		got := outcome{engine.do(c.args...), log.len() > before}
+		got := outcome{reply: engine.do(c.args...), changed: log.len() > before}
+		engine.do("PUBLISH", endOfCommand, "")
+		got.events = heard.events()
 		how := s.effective(c.compare)
 		if g, w := got.reply.canonical(how), want[i].reply.canonical(how); g != w {
 			return fmt.Sprintf("%q\nengine: %s\nredis:  %s", c.args, g, w)
 		}
 		if got.changed != want[i].changed && !c.counted {
 			return fmt.Sprintf("%q\nengine changed something: %v\nredis: %v", c.args, got.changed, want[i].changed)
+		}
+		if diff := cmp.Diff(want[i].events, got.events); diff != "" {
+			return fmt.Sprintf("%q\nevents (-redis +engine):\n%s", c.args, diff)
 		}
 	}
 	return log.replayed(t, e)
@@ -189,6 +200,7 @@ func (s setting) effective(c comparison) comparison {
 type outcome struct {
 	reply   reply
 	changed bool
+	events  []string
 }
 
 // onRedis runs the commands on an empty Redis, all at once, and asks after each how many changes it has counted.
@@ -197,6 +209,7 @@ func (s setting) onRedis(oracle *client, trials []trial) []outcome {
 	if s.tight {
 		limits = strings.Fields("hash-max-listpack-entries 4 hash-max-listpack-value 5 set-max-intset-entries 4 zset-max-listpack-entries 4 zset-max-listpack-value 5 stream-node-max-entries 4")
 	}
+	oracle.do("RESET")
 	oracle.do("FLUSHALL")
 	oracle.do(append([]string{"CONFIG", "SET"}, limits...)...)
 	oracle.do("HELLO", strconv.Itoa(s.proto))
@@ -205,18 +218,22 @@ func (s setting) onRedis(oracle *client, trials []trial) []outcome {
 		count, _, _ := strings.Cut(rest, "\r\n")
 		return count
 	}
+	heard := listen(oracle.t, oracle.conn.RemoteAddr().String())
+	defer heard.conn.Close()
 	last := changes(oracle.do("INFO", "persistence"))
 	var batch []byte
 	for _, c := range trials {
 		batch = appendCommand(batch, words(c.args))
 		batch = appendCommand(batch, words([]string{"INFO", "persistence"}))
+		batch = appendCommand(batch, words([]string{"PUBLISH", endOfCommand, ""}))
 	}
 	go oracle.conn.Write(batch)
 	var list []outcome
 	for range trials {
 		r := oracle.read()
 		now := changes(oracle.read())
-		list = append(list, outcome{r, now != last})
+		oracle.read()
+		list = append(list, outcome{r, now != last, heard.events()})
 		last = now
 	}
 	return list
@@ -250,13 +267,19 @@ func (l *recorder) len() int {
 	return len(l.units)
 }
 
+func (l *recorder) all() []unit {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.units)
+}
+
 // replayed replays the log into an empty engine and says how its keyspace differs from e's: the replay law is that it
 // does not.
 func (l *recorder) replayed(t *testing.T, e *Engine) string {
 	t.Helper()
 	again := New(Options{})
 	again.limits, again.streamLimits = e.limits, e.streamLimits
-	for _, u := range l.units {
+	for _, u := range l.all() {
 		db := u.db
 		for _, args := range commands(t, u.effects) {
 			if strings.EqualFold(string(args[0]), "SELECT") {
@@ -306,7 +329,7 @@ func keyspace(e *Engine) map[string][]string {
 }
 
 // serve runs an engine behind a socket.
-func serve(t *testing.T, e *Engine) (addr string, stop func()) {
+func serve(t testing.TB, e *Engine) (addr string, stop func()) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -323,12 +346,12 @@ func serve(t *testing.T, e *Engine) (addr string, stop func()) {
 
 // client is a connection to either server.
 type client struct {
-	t    *testing.T
+	t    testing.TB
 	conn net.Conn
 	r    *bufio.Reader
 }
 
-func dial(t *testing.T, addr string) *client {
+func dial(t testing.TB, addr string) *client {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -366,20 +389,30 @@ type reply struct {
 }
 
 func (c *client) read() reply {
-	line, err := c.r.ReadString('\n')
+	c.t.Helper()
+	r, err := c.next()
 	if err != nil {
 		c.t.Fatal(err)
+	}
+	return r
+}
+
+// next is read for a goroutine of its own, or for one who may be cut.
+func (c *client) next() (reply, error) {
+	line, err := c.r.ReadString('\n')
+	if err != nil {
+		return reply{}, err
 	}
 	rep := reply{kind: line[0], text: strings.TrimSuffix(line[1:], "\r\n")}
 	n, _ := strconv.Atoi(rep.text)
 	switch rep.kind {
 	case '$', '=':
 		if n < 0 {
-			return rep
+			return rep, nil
 		}
 		body := make([]byte, n+2)
 		if _, err := io.ReadFull(c.r, body); err != nil {
-			c.t.Fatal(err)
+			return rep, err
 		}
 		rep.text = string(body[:n])
 	case '%':
@@ -387,10 +420,14 @@ func (c *client) read() reply {
 		fallthrough
 	case '*', '~', '>':
 		for range n {
-			rep.items = append(rep.items, c.read())
+			item, err := c.next()
+			if err != nil {
+				return rep, err
+			}
+			rep.items = append(rep.items, item)
 		}
 	}
-	return rep
+	return rep, nil
 }
 
 // canonical writes a reply so that two of them are equal where the comparison says so.
@@ -399,7 +436,7 @@ func (r reply) canonical(how comparison) string {
 		r = r.timeless()
 	}
 	switch {
-	case r.kind != '*' && r.kind != '~' && r.kind != '%':
+	case r.kind != '*' && r.kind != '~' && r.kind != '%' && r.kind != '>':
 		if how == asShape && r.kind != '-' {
 			return string(r.kind)
 		}

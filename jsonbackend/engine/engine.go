@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,7 +21,7 @@ type Options struct {
 	ReadOnly bool // refuse every write; what has expired is not seen, and stays
 
 	Changed func(db int, key string) // a key was written or died
-	Flushed func(db int)             // a database was emptied at once
+	Flushed func(db int)             // every key of a database may be another: it was emptied or exchanged
 
 	// StreamCap is the length that an XADD to the stream at key trims it to, beside what the XADD itself asks for.
 	StreamCap func(db int, key []byte) (maxLen int64, capped bool)
@@ -47,16 +48,24 @@ type Engine struct {
 
 	limits       value.Limits // when small values become big ones
 	streamLimits value.StreamLimits
+	longest      int // how many bytes an edit may make a string long: proto-max-bulk-len
 
 	tx    Tx
 	epoch uint64 // grows with every freeze
 	born  uint64
 	seq   uint64 // grows with every change of an entry
 
-	ready    []readyKey // keys that somebody may be waiting for
-	served   []*Conn    // whose outstanding command was answered since the lock was taken
+	waiting  map[int64]*waiter // outstanding commands by the client's ID
+	ready    []readyKey        // keys that somebody may be waiting for
+	served   []*Conn           // whose outstanding command was answered since the lock was taken
 	monitors map[*Conn]struct{}
 	stats    stats
+
+	current *Conn // whose batch is being done; nil if nobody's
+	topics  [topicKinds]topics
+	events  eventClass // that are told of
+	mail    mail
+	told    told
 }
 
 type stats struct {
@@ -72,14 +81,14 @@ func New(opts Options) *Engine {
 	if opts.Host == nil {
 		opts.Host = NoHost{}
 	}
-	e := &Engine{opts: opts, log: opts.Log, limits: value.DefaultLimits(), streamLimits: value.DefaultStreamLimits(), handlers: map[*command.Spec]Handler{}, monitors: map[*Conn]struct{}{}}
+	e := &Engine{opts: opts, log: opts.Log, limits: value.DefaultLimits(), streamLimits: value.DefaultStreamLimits(), longest: 512 << 20, handlers: map[*command.Spec]Handler{}, waiting: map[int64]*waiter{}, monitors: map[*Conn]struct{}{}}
 	e.stats.Started = time.Now()
 	e.tx.e = e
 	for i := range e.dbs {
 		e.dbs[i] = newDB(i)
 	}
 	for _, chapter := range []handlers{
-		connectionHandlers(), transactionHandlers, serverHandlers, keyHandlers, stringHandlers, hashHandlers, setHandlers, zsetHandlers, streamHandlers,
+		connectionHandlers(), transactionHandlers, serverHandlers, keyHandlers, stringHandlers, hashHandlers, setHandlers, zsetHandlers, listHandlers, streamHandlers, pubsubHandlers,
 	} {
 		for name, h := range chapter {
 			spec := command.Find(strings.ReplaceAll(name, " ", "|"))
@@ -95,8 +104,10 @@ func New(opts Options) *Engine {
 // SetLog changes where units go: after a replay, before the first client.
 func (e *Engine) SetLog(l Log) { e.log = l }
 
-// Supports reports whether the engine has a command.
-func (e *Engine) Supports(spec *command.Spec) bool { return e.handlers[spec] != nil }
+// Supports reports whether the engine has a command, or one of a container's subcommands.
+func (e *Engine) Supports(spec *command.Spec) bool {
+	return e.handlers[spec] != nil || slices.ContainsFunc(spec.Subcommands, e.Supports)
+}
 
 // lock takes the engine's lock and reads the clock for what follows.
 func (e *Engine) lock() {
@@ -186,14 +197,8 @@ func (e *Engine) Connect(s *resp.Session) resp.Conn { return &Conn{e: e, s: s} }
 // Drain gives every outstanding command its timeout reply.
 func (e *Engine) Drain() {
 	e.lock()
-	for _, d := range e.dbs {
-		for _, queue := range d.blocked {
-			for _, w := range append([]*waiter(nil), queue...) {
-				if w.conn.wait == w {
-					w.expire()
-				}
-			}
-		}
+	for _, p := range e.waiting {
+		p.expire()
 	}
 	served := e.takeServed()
 	e.mu.Unlock()

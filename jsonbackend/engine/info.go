@@ -15,16 +15,6 @@ func (e *Engine) info() []Section {
 	uptime := int64(time.Since(e.stats.Started).Seconds())
 	heap, total := memory()
 	clients, ever := e.opts.Host.Clients()
-	blocked := 0
-	for _, d := range e.dbs {
-		seen := map[*waiter]bool{}
-		for _, queue := range d.blocked {
-			for _, w := range queue {
-				seen[w] = true
-			}
-		}
-		blocked += len(seen)
-	}
 	sections := []Section{
 		{"Server", []string{
 			"redis_version:" + resp.Version,
@@ -36,7 +26,7 @@ func (e *Engine) info() []Section {
 		}},
 		{"Clients", []string{
 			fmt.Sprint("connected_clients:", clients),
-			fmt.Sprint("blocked_clients:", blocked),
+			fmt.Sprint("blocked_clients:", len(e.waiting)),
 		}},
 		{"Memory", []string{
 			fmt.Sprint("used_memory:", heap),
@@ -55,6 +45,9 @@ func (e *Engine) info() []Section {
 			"evicted_keys:0",
 			fmt.Sprint("keyspace_hits:", e.stats.Hits),
 			fmt.Sprint("keyspace_misses:", e.stats.Misses),
+			fmt.Sprint("pubsub_channels:", e.topics[channel].len()),
+			fmt.Sprint("pubsub_patterns:", e.topics[pattern].len()),
+			fmt.Sprint("pubsubshard_channels:", e.topics[shardChannel].len()),
 		}},
 		{"Replication", []string{"role:master", "connected_slaves:0"}},
 		{"CPU", nil},

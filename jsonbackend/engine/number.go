@@ -95,7 +95,7 @@ func isZero(b []byte) bool {
 	return len(bytes.Trim(digits, "+-.0xX")) == 0
 }
 
-// parseLongDouble reads what HINCRBYFLOAT and timeouts are given: what strtold takes whole, with the restrictions of
+// parseLongDouble reads what INCRBYFLOAT, HINCRBYFLOAT and timeouts are given: what strtold takes whole, with the restrictions of
 // [parseDouble]. The result may be infinite.
 func parseLongDouble(b []byte) (*big.Float, bool) {
 	if len(b) > longDoubleText {
@@ -119,6 +119,12 @@ func parseLongDouble(b []byte) (*big.Float, bool) {
 		return nil, false
 	}
 	return f, true
+}
+
+// add returns a + b; ok is false if that is no int64.
+func add(a, b int64) (sum int64, ok bool) {
+	sum = a + b
+	return sum, (sum > a) == (b > 0) || b == 0
 }
 
 // isOverflow reports whether a number is beyond the finite long doubles.

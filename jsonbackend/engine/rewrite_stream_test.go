@@ -65,8 +65,8 @@ func randomStreams(t *testing.T, r *rand.Rand) (e *Engine, log *recorder, midway
 			midway = e.Freeze(nil)
 			then = streams(midway)
 		}
-		make := pick(r, streamEntryCommand, streamEntryCommand, streamReadCommand, streamReadCommand, streamGroupCommand, streamPendingCommand)
-		c.do(make(r).args...)
+		next := pick(r, streamEntryCommand, streamEntryCommand, streamReadCommand, streamReadCommand, streamGroupCommand, streamPendingCommand)
+		c.do(next(r).args...)
 	}
 	return e, log, midway, then
 }
@@ -85,7 +85,7 @@ func replay(t *testing.T, cmds [][][]byte) *Engine {
 
 func (l *recorder) commands(t *testing.T) (list [][][]byte) {
 	t.Helper()
-	for _, u := range l.units {
+	for _, u := range l.all() {
 		list = append(list, commands(t, u.effects)...)
 	}
 	return list

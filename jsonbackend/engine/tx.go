@@ -48,8 +48,16 @@ func (tx *Tx) finish(args [][]byte, raw []byte) {
 	tx.changed, tx.explicit = false, false
 }
 
-// commit hands the unit to the log and returns its sequence number; 0 if there is nothing to keep.
+// commit hands the unit to the log and its mail to who hears of it. It returns the unit's sequence number; 0 if there is
+// nothing to keep.
 func (tx *Tx) commit(note string) uint64 {
+	seq := tx.keep(note)
+	tx.e.post(seq)
+	return seq
+}
+
+// keep hands the unit to the log.
+func (tx *Tx) keep(note string) uint64 {
 	if tx.effects == 0 && note == "" || tx.replay {
 		return 0
 	}
@@ -128,8 +136,21 @@ func (tx *Tx) append(words []any) {
 	tx.effects++
 }
 
-// get finds a live key. One that has expired is deleted first, which is an effect of its own.
+// get finds a live key for a command that uses what it holds.
 func (tx *Tx) get(key []byte) *Entry {
+	e := tx.peek(key)
+	if e != nil {
+		e.used = tx.second()
+	}
+	return e
+}
+
+// second is the present one, as entries remember it.
+func (tx *Tx) second() uint32 { return uint32(tx.Now / 1000) }
+
+// peek finds a live key for a command that only looks at it from outside. One that has expired is deleted first, which is
+// an effect of its own.
+func (tx *Tx) peek(key []byte) *Entry {
 	e := tx.db.keys[string(key)]
 	if e == nil || e.Expire == 0 || e.Expire > tx.Now || tx.replay {
 		return e
@@ -146,6 +167,9 @@ func (tx *Tx) expire(e *Entry) {
 	tx.db.remove(e)
 	tx.e.stats.Expired++
 	tx.touch(e.Key)
+	if tx.e.events != 0 {
+		tx.Notify(expiredEvent, "expired", []byte(e.Key))
+	}
 }
 
 // Entry returns what a key holds, or nil.
@@ -163,6 +187,17 @@ func typed[T value.Value](tx *Tx, key []byte) (v T, err error) {
 	return v, nil
 }
 
+// first returns the first of the keys that is there, which must hold a T, and its index; -1 if there is none.
+func first[T value.Value](tx *Tx, keys [][]byte) (i int, v T, err error) {
+	for i, key := range keys {
+		if tx.get(key) != nil {
+			v, err := typed[T](tx, key)
+			return i, v, err
+		}
+	}
+	return -1, v, nil
+}
+
 // edit returns a value that may be edited: made by create when the key is absent, a copy when a view has seen it.
 func edit[T value.Value](tx *Tx, key []byte, create func() T) (v T, err error) {
 	e := tx.get(key)
@@ -177,11 +212,16 @@ func edit[T value.Value](tx *Tx, key []byte, create func() T) (v T, err error) {
 	return tx.own(e).Value.(T), nil
 }
 
-func (tx *Tx) create(key []byte, v value.Value) *Entry {
+func (tx *Tx) create(key []byte, v value.Value) {
+	tx.put(key, v)
+	tx.Notify(newEvent, "new", key)
+}
+
+// put is create in place of a key that was deleted just now.
+func (tx *Tx) put(key []byte, v value.Value) {
 	tx.e.born++
-	e := &Entry{Key: string(key), Value: v, Born: tx.e.born, hash: keyHash(string(key)), epoch: tx.e.epoch}
+	e := &Entry{Key: string(key), Value: v, Born: tx.e.born, hash: keyHash(string(key)), epoch: tx.e.epoch, used: tx.second()}
 	tx.db.put(e)
-	return e
 }
 
 // own returns the entry itself, or its replacement if a view has seen it.
@@ -219,6 +259,12 @@ func (tx *Tx) EditZSet(key []byte) (*value.ZSet, error) {
 	return edit(tx, key, func() *value.ZSet { return value.NewZSet(&tx.e.limits) })
 }
 
+// List returns the list at key, nil if there is none.
+func (tx *Tx) List(key []byte) (*value.List, error) { return typed[*value.List](tx, key) }
+
+// EditList returns the list at key to be edited; Changed must follow.
+func (tx *Tx) EditList(key []byte) (*value.List, error) { return edit(tx, key, value.NewList) }
+
 // Stream returns the stream at key, nil if there is none.
 func (tx *Tx) Stream(key []byte) (*value.Stream, error) { return typed[*value.Stream](tx, key) }
 
@@ -227,13 +273,22 @@ func (tx *Tx) EditStream(key []byte) (*value.Stream, error) {
 	return edit(tx, key, func() *value.Stream { return value.NewStream(&tx.e.streamLimits) })
 }
 
-// String returns the string at key, nil if there is none. It must not be edited.
+// String returns the string at key, nil if there is none. It is as it is until the key is edited, and must not be written
+// to.
 func (tx *Tx) String(key []byte) ([]byte, error) {
 	s, err := typed[*value.Str](tx, key)
 	if s == nil || err != nil {
 		return nil, err
 	}
+	if s.B == nil {
+		return []byte{}, nil
+	}
 	return s.B, nil
+}
+
+// EditString returns the string at key to be edited; Changed must follow.
+func (tx *Tx) EditString(key []byte) (*value.Str, error) {
+	return edit(tx, key, func() *value.Str { return new(value.Str) })
 }
 
 // SetString stores a copy of b at key, whatever was there before. The key's expiry stays only if keepTTL.
@@ -310,16 +365,12 @@ func (tx *Tx) touch(key string) {
 }
 
 // spoil makes the transactions fail that watch the key.
-func (tx *Tx) spoil(key string) {
-	for c := range tx.db.watched[key] {
-		c.s.Client.Lost.Store(true)
-	}
-}
+func (tx *Tx) spoil(key string) { tx.db.spoil(key, true, tx.Now) }
 
 // wake makes the commands that wait for the key be tried again.
 func (tx *Tx) wake(key string) {
-	if d := tx.db; len(d.blocked) > 0 && len(d.blocked[key]) > 0 {
-		tx.e.ready = append(tx.e.ready, readyKey{d, key})
+	if len(tx.db.blocked) > 0 {
+		tx.e.wake(tx.db, key)
 	}
 }
 
@@ -334,20 +385,32 @@ func (tx *Tx) show(key string) {
 func (tx *Tx) Flush(id int) {
 	d := tx.e.dbs[id]
 	tx.changed = true
-	for key, watchers := range d.watched {
-		if d.keys[key] != nil {
-			for c := range watchers {
-				c.s.Client.Lost.Store(true)
-			}
+	before := d.keys
+	d.clear()
+	tx.replaced(d, before)
+}
+
+// Swap exchanges the keys of two databases. Who watches a key or waits for one goes on doing so in the same database.
+func (tx *Tx) Swap(a, b *db) {
+	tx.changed = true
+	a.keyset, b.keyset = b.keyset, a.keyset
+	tx.replaced(a, b.keys)
+	tx.replaced(b, a.keys)
+}
+
+// replaced tells everyone who looks at a database that its keys are others than before.
+func (tx *Tx) replaced(d *db, before map[string]*Entry) {
+	for key := range d.watched {
+		if before[key] != nil || d.keys[key] != nil {
+			d.spoil(key, before[key] != nil, tx.Now)
 		}
 	}
 	for key := range d.blocked {
-		if d.keys[key] != nil {
-			tx.e.ready = append(tx.e.ready, readyKey{d, key})
+		if before[key] != nil || d.keys[key] != nil {
+			tx.e.wake(d, key)
 		}
 	}
-	d.clear()
 	if tx.e.opts.Flushed != nil && !tx.replay {
-		tx.e.opts.Flushed(id)
+		tx.e.opts.Flushed(d.id)
 	}
 }

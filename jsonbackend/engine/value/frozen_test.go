@@ -57,6 +57,7 @@ func TestFrozenCopiesAreReadBesideEdits(t *testing.T) {
 			}},
 			{str, func(v Value) []string { return []string{string(v.(*Str).B)} }, func(v Value, i int) {
 				v.(*Str).Append([]byte(strconv.Itoa(i)))
+				v.(*Str).Edit(i + 1)[i/2] = 'x'
 			}},
 		} {
 			for _, editOriginal := range []bool{true, false} {

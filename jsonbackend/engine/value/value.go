@@ -12,9 +12,11 @@ type Value interface {
 	Clone() Value
 	// Len is the number of elements: bytes of a string, fields of a hash, entries of a stream.
 	Len() int
+	// Encoding is the word by which Redis 7.0 calls the form in which it would hold the value.
+	Encoding() string
 }
 
-// The encodings of Redis 7.0, as Encoding methods report them.
+// The encodings of Redis 7.0, but for [EncodingStream].
 const (
 	EncodingInt       = "int"
 	EncodingEmbstr    = "embstr"
@@ -46,33 +48,91 @@ const embstrMax = 44
 
 // Str is a byte string.
 //
-// The bytes B[:len(B)] never change: an edit puts another slice into B. So copies, and replies on their way out, may
-// share them. Bytes behind len(B) belong to Append: whoever makes a Str gives it a slice that nobody else appends to.
+// B may be read, and kept, by whoever reads a copy that is not edited any more. Setting B makes a Str; from then on it is
+// edited by the methods alone, which never change bytes that a copy shares. Bytes behind len(B) belong to them too: whoever
+// makes a Str gives it a slice that nobody else appends to.
 type Str struct {
 	B []byte
+
+	shared bool // B[:len(B)] belongs to another copy too
+	made   making
 }
 
+// making is how a string came to be, as far as Redis' encoding of it shows.
+type making uint8
+
+const (
+	madeWhole   making = iota // at once, and Redis looked whether it is an integer
+	madeFloat                 // at once, as a float's text, and Redis did not look
+	madeInPlace               // by an edit in place
+)
+
 // Clone implements [Value]. The copy shares the bytes but not the room behind them.
-func (s *Str) Clone() Value { return &Str{B: slices.Clip(s.B)} }
+func (s *Str) Clone() Value {
+	s.shared = true
+	return &Str{B: slices.Clip(s.B), shared: true, made: s.made}
+}
 
 // Len is the length in bytes.
 func (s *Str) Len() int { return len(s.B) }
 
-// Append adds p at the end, in amortized O(len(p)).
-func (s *Str) Append(p []byte) { s.B = append(s.B, p...) }
+// Set puts p in place of all bytes.
+func (s *Str) Set(p []byte) { s.replace(p, madeWhole) }
 
-// Encoding is what Redis would choose for these bytes when they are set as a whole; the history of the key, by which
-// Redis calls an appended string raw, is not known here.
+// SetFloat is Set for the text of a float: Redis keeps it as a text even if it looks like an integer.
+func (s *Str) SetFloat(p []byte) { s.replace(p, madeFloat) }
+
+func (s *Str) replace(p []byte, made making) {
+	if s.shared {
+		s.B, s.shared = nil, false
+	}
+	s.B, s.made = append(s.B[:0], p...), made
+}
+
+// Append adds p at the end, in amortized O(len(p)).
+func (s *Str) Append(p []byte) {
+	if len(s.B)+len(p) > cap(s.B) {
+		s.shared = false // append copies
+	}
+	s.B, s.made = append(s.B, p...), madeInPlace
+}
+
+// Edit makes the string at least n bytes long, with zeros at its end, and returns its bytes to be written to, until
+// anything else is done with the string. It takes amortized O(1) for each byte that is new, and copies all of them if
+// another copy shares them.
+func (s *Str) Edit(n int) []byte {
+	old := len(s.B)
+	n = max(n, old)
+	s.made = madeInPlace
+	if !s.shared && n <= cap(s.B) {
+		s.B = s.B[:n]
+		clear(s.B[old:])
+		return s.B
+	}
+	room := n
+	if n > old {
+		room = max(n, old+old/4)
+	}
+	b := make([]byte, n, room)
+	copy(b, s.B)
+	s.B, s.shared = b, false
+	return b
+}
+
+// Encoding is what Redis would choose for the string.
 func (s *Str) Encoding() string {
-	if len(s.B) <= intDigits {
-		if _, ok := parseInt(string(s.B)); ok {
-			return EncodingInt
-		}
+	switch {
+	case s.made == madeInPlace || len(s.B) > embstrMax:
+		return EncodingRaw
+	case s.made == madeWhole && len(s.B) <= intDigits && isInt(s.B):
+		return EncodingInt
 	}
-	if len(s.B) <= embstrMax {
-		return EncodingEmbstr
-	}
-	return EncodingRaw
+	return EncodingEmbstr
+}
+
+func isInt(b []byte) bool {
+	_, ok := parseInt(string(b))
+	return ok
 }
 
 // intDigits is the length of the longest int64 in decimal: -9223372036854775808.

@@ -27,13 +27,110 @@ func word(t *rapid.T, label string) string {
 	return rapid.StringMatching(`[a-e]{1,2}|[a-c]{6}|-?[0-9]{1,2}|\x00?`).Draw(t, label)
 }
 
-func TestStrClonesAppendApart(t *testing.T) {
-	s := &Str{B: append(make([]byte, 0, 64), "ab"...)}
-	c := s.Clone().(*Str)
-	s.Append([]byte("-original"))
-	c.Append([]byte("-copy"))
-	if string(s.B) != "ab-original" || string(c.B) != "ab-copy" || c.Len() != 7 {
-		t.Errorf("original %q, copy %q", s.B, c.B)
+// strModel is a string as nobody would optimize it, and how it was made last.
+type strModel struct {
+	text []byte
+	made making
+}
+
+func (m *strModel) encoding() string {
+	n, err := strconv.ParseInt(string(m.text), 10, 64)
+	switch {
+	case m.made == madeInPlace || len(m.text) > 44:
+		return EncodingRaw
+	case m.made == madeWhole && err == nil && strconv.FormatInt(n, 10) == string(m.text):
+		return EncodingInt
+	}
+	return EncodingEmbstr
+}
+
+// Copies are edited apart, and what somebody kept of a copy that is edited no more stays as it was.
+func TestStrLikeItsModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		type pair struct {
+			s *Str
+			m strModel
+		}
+		all := []*pair{{s: &Str{B: append(make([]byte, 0, 64), "12"...)}, m: strModel{text: []byte("12")}}}
+		one := func(t *rapid.T) *pair { return rapid.SampledFrom(all).Draw(t, "string") }
+		bytesOf := func(t *rapid.T) []byte {
+			return []byte(rapid.StringMatching(`-?[0-9]{0,3}|[a-z]{40,50}`).Draw(t, "bytes"))
+		}
+		type kept struct {
+			bytes []byte
+			text  string
+		}
+		var memory []kept
+		t.Repeat(map[string]func(*rapid.T){
+			"Append": func(t *rapid.T) {
+				p, b := one(t), bytesOf(t)
+				p.s.Append(b)
+				p.m = strModel{append(slices.Clone(p.m.text), b...), madeInPlace}
+			},
+			"Edit": func(t *rapid.T) {
+				p, b, at := one(t), bytesOf(t), rapid.IntRange(0, 60).Draw(t, "at")
+				text := slices.Clone(p.m.text)
+				for len(text) < at+len(b) {
+					text = append(text, 0)
+				}
+				copy(text[at:], b)
+				copy(p.s.Edit(at + len(b))[at:], b)
+				p.m = strModel{text, madeInPlace}
+			},
+			"Set": func(t *rapid.T) {
+				p, b := one(t), bytesOf(t)
+				p.s.Set(b)
+				p.m = strModel{b, madeWhole}
+			},
+			"SetFloat": func(t *rapid.T) {
+				p, b := one(t), bytesOf(t)
+				p.s.SetFloat(b)
+				p.m = strModel{b, madeFloat}
+			},
+			"Clone": func(t *rapid.T) {
+				p := one(t)
+				all = append(all, &pair{p.s.Clone().(*Str), p.m})
+			},
+			"Freeze": func(t *rapid.T) { // the original is not edited any more
+				p := one(t)
+				memory = append(memory, kept{p.s.B, string(p.s.B)})
+				p.s = p.s.Clone().(*Str)
+			},
+			"": func(t *rapid.T) {
+				for _, p := range all {
+					if !bytes.Equal(p.s.B, p.m.text) || p.s.Len() != len(p.m.text) {
+						t.Fatalf("%q, want %q", p.s.B, p.m.text)
+					}
+					if got, want := p.s.Encoding(), p.m.encoding(); got != want {
+						t.Fatalf("%q is %s, want %s", p.s.B, got, want)
+					}
+				}
+				for _, k := range memory {
+					if string(k.bytes) != k.text {
+						t.Fatalf("what was kept is now %q, and was %q", k.bytes, k.text)
+					}
+				}
+			},
+		})
+	})
+}
+
+// Strings grow at their end without being copied each time, and not by more than a quarter more than they need.
+func TestStrGrowsByAQuarter(t *testing.T) {
+	var s Str
+	copies := 0
+	for n := 1; n <= 1<<20; n++ {
+		room := cap(s.B)
+		s.Edit(n)[n-1] = 'x'
+		if cap(s.B) != room {
+			copies++
+		}
+		if cap(s.B) > n+n/4+1 {
+			t.Fatalf("room for %d bytes where %d are needed", cap(s.B), n)
+		}
+	}
+	if copies > 100 {
+		t.Errorf("%d copies", copies)
 	}
 }
 
