@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	quiet      = 100 * time.Millisecond // a file is read when it has not changed for so long
-	missingFor = 2 * time.Second        // a file that is missing so long is published again
+	quiet      = 100 * time.Millisecond  // a file is read when it has not changed for so long
+	restless   = 1500 * time.Millisecond // or when it has been changing for so long
+	missingFor = 2 * time.Second         // a file that is missing so long is published again
 )
 
 // note is what the log keeps with an edit: the file and the version that was read.
@@ -37,17 +38,21 @@ func (b *Backend) lookAt(f *file, now time.Time, last bool) {
 		f.suspect = stands
 		return
 	}
+	if f.suspect == f.disk {
+		f.differs = now
+	}
 	if stands != f.suspect {
 		f.suspect, f.since = stands, now
 	}
-	wait := quiet
-	if stands == (stamp{}) {
-		wait = missingFor
-	}
-	if !last && now.Sub(f.since) < wait {
+	missing := stands == (stamp{})
+	switch waited := now.Sub(f.since); {
+	case last:
+	case missing && waited < missingFor:
+		return
+	case waited < quiet && now.Sub(f.differs) < restless:
 		return
 	}
-	if stands == (stamp{}) { // no edit: clearing a file is {} or []
+	if missing { // no edit: clearing a file is {} or []
 		f.disk, f.stale = stands, !b.transient()
 		b.showAll(f)
 		b.isWhole(f)

@@ -2,6 +2,7 @@ package jsonbackend
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/omniproxy/omniproxy/jsonbackend/aof"
 	"github.com/omniproxy/omniproxy/jsonbackend/engine"
 	"github.com/omniproxy/omniproxy/jsonbackend/lens"
 )
@@ -113,6 +115,30 @@ func TestAnEditIsLeftToItsEnd(t *testing.T) {
 	d.expect("edited config.json: 1")
 	if got := d.get("omni:config:b"); got != "SET 4" {
 		t.Errorf("b: %q", got)
+	}
+}
+
+func TestAFileThatKeepsChangingIsReadAllTheSame(t *testing.T) {
+	d := opened(t, small(t))
+	f := d.file("config.json")
+	for i := range 10 {
+		d.write("config.json", fmt.Sprintf(`{"a": %s}`, strings.Repeat("1", i+1)))
+		d.lookAt(f, d.now.Add(time.Duration(i)*lookEvery), false)
+	}
+	if told := d.told.take(); len(told) == 0 || told[0] != "edited config.json: 3" {
+		t.Errorf("told: %q", told)
+	}
+}
+
+func TestEditsAreReadUnderEveryPolicy(t *testing.T) {
+	for _, policy := range []aof.Policy{aof.Always, aof.EverySec, aof.No} {
+		d := opened(t, small(t), func(o *Options) { o.Fsync = policy })
+		d.replace("config.json", `"b":    2`, `"b": 7`)
+		d.pass()
+		d.expect("edited config.json: 1")
+		if got := d.reopened().get("omni:config:b"); got != "SET 7" {
+			t.Errorf("%v: b %q", policy, got)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package jsonbackend
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -34,6 +35,7 @@ type file struct {
 	disk    stamp     // as it was when it was last published or read; zero = it was not there
 	suspect stamp     // as it was at the last look
 	since   time.Time // since when it looks like that
+	differs time.Time // since when it differs from disk
 	broken  error     // why what stands there cannot be read: it is left alone
 
 	published   time.Time // when it last was; zero = not since the start
@@ -98,8 +100,12 @@ func (f *file) read() (doc []byte, stands stamp, err error) {
 // errMoving stops reading a file that is being written, and publishing over one that was written meanwhile.
 var errMoving = errors.New("another program is writing the file")
 
-// load makes doc the view's document. The error names file, line and column.
+// load makes doc the view's document. The error names file, line and column. A file without a word in it is no document:
+// it is one that is being written, or was lost.
 func (f *file) load(doc []byte) error {
+	if len(bytes.TrimSpace(doc)) == 0 {
+		return fmt.Errorf("%s:1:1: the file is empty; without records it would hold {} or []", f.path)
+	}
 	err := f.View.Load(doc)
 	var syntax *pyjson.SyntaxError
 	if errors.As(err, &syntax) {
@@ -115,7 +121,6 @@ func stageName(path string) string {
 
 // publish writes the view's document over the file: staged beside it, synced, and renamed, so that a reader finds the old
 // or the new document at any instant. Mode and owner stay. A symbolic link stays one: what it points to is replaced.
-// Nothing is written where the document stands already; then size is -1.
 func (f *file) publish() (size int64, err error) {
 	target, err := resolve(f.path)
 	if err != nil {
@@ -138,14 +143,10 @@ func (f *file) publish() (size int64, err error) {
 	if err := buffered.Flush(); err != nil {
 		return 0, err
 	}
-	id := versionID(hash.Sum(nil))
-	if f.seen.isLast(id) && f.disk != (stamp{}) {
-		return -1, nil
-	}
 	if err := stage.Sync(); err != nil {
 		return 0, err
 	}
-	if err := f.seen.stage(id, true, f.Base()); err != nil {
+	if err := f.seen.stage(versionID(hash.Sum(nil)), true, f.Base()); err != nil {
 		return 0, err
 	}
 	return size, f.replace(stage, target)

@@ -140,6 +140,7 @@ func (h *host) Config() map[string]string {
 
 var (
 	errNothingKept = wire.Error("ERR nothing is kept on disk: omniproxy runs with --read-only or --ephemeral")
+	errSave        = wire.Error("ERR") // all that Redis says
 	errSaving      = wire.Error("ERR Background save already in progress")
 	errRewriting   = wire.Error("ERR Background append only file rewriting already in progress")
 )
@@ -153,7 +154,10 @@ func (h *host) Save() error {
 		return errSaving
 	}
 	h.saved(h.b.log.Sync(), h.changes)
-	return h.saveErr
+	if h.saveErr != nil {
+		return errSave
+	}
+	return nil
 }
 
 // BackgroundSave implements [engine.Host].

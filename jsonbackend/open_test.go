@@ -57,6 +57,7 @@ func TestAFileThatCannotBeReadStopsAFirstLoad(t *testing.T) {
 		"syntax":            {"results.json", "{\n  \"a\": {,}\n}", `results\.json:2:9: Expecting .+`},
 		"empty line at end": {"config.json", "{\"a\": 1}\n\n}", `config\.json:3:1: .+`},
 		"another shape":     {"agents.json", "[]", `agents\.json:1:1: Expecting an object.*`},
+		"nothing":           {"results.json", " \n", `results\.json:1:1: .+`},
 		"not UTF-8":         {"config.json", "{\"a\": \"\xff\"}", `config\.json:1:\d+: .+`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -91,12 +92,6 @@ func TestAFileThatCannotBeReadStopsAFirstLoad(t *testing.T) {
 			t.Errorf("touched (-before +after)\n%s", diff)
 		}
 	})
-}
-
-func TestAnEmptyFileIsAnEmptyDocument(t *testing.T) {
-	dir := small(t)
-	writeText(t, filepath.Join(dir, "results.json"), "")
-	opened(t, dir).expect()
 }
 
 func TestANewerFormatIsRefused(t *testing.T) {
@@ -149,11 +144,24 @@ func TestAFirstLoadThatWasInterruptedBeginsAnew(t *testing.T) {
 			if diff := cmp.Diff(want, second.dump()); diff != "" {
 				t.Errorf("(-first load +second)\n%s", diff)
 			}
+			if versions := second.file("metrics.json").seen.versions; len(versions) != 1 {
+				t.Errorf("remembered from before the log was lost: %v", versions)
+			}
 			second.pass()
 			if diff := cmp.Diff(files, jsonFiles(t, dir)); diff != "" {
 				t.Errorf("files (-before +after)\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestAStartRemovesWhatACrashLeftHalfPublished(t *testing.T) {
+	d := opened(t, small(t))
+	staged := stageName(d.path("config.json"))
+	writeText(t, staged, "{")
+	d.reopened()
+	if _, err := os.Lstat(staged); err == nil {
+		t.Errorf("%s is still there", staged)
 	}
 }
 

@@ -130,12 +130,9 @@ func (b *Backend) write(f *file, begun time.Time) {
 			}
 		}
 	default:
-		f.stale, f.unpublished = false, nil
-		if size >= 0 {
-			f.published = time.Now()
-			if b.opts.Events.Published != nil {
-				b.opts.Events.Published(f.File(), size, f.took)
-			}
+		f.stale, f.unpublished, f.published = false, nil, time.Now()
+		if b.opts.Events.Published != nil {
+			b.opts.Events.Published(f.File(), size, f.took)
 		}
 	}
 }

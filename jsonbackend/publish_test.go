@@ -24,6 +24,7 @@ func TestPublishingKeepsWhatTheFileIs(t *testing.T) {
 	}
 	elsewhere = filepath.Join(filepath.Dir(dir), filepath.Base(elsewhere))
 	d := opened(t, dir)
+	writeText(t, stageName(real), "what a crash left")
 	d.do("SET", "omni:config:a", "9")
 	d.do("SET", "omni:result:r", `{"task_id": "r", "result": 1, "saved_at": 1.0}`)
 	d.pass()

@@ -155,7 +155,6 @@ func (s *seen) lastBase() (lens.Base, error) {
 
 // stage prepares to remember a version that is about to take effect.
 func (s *seen) stage(id versionID, ours bool, base lens.Base) error {
-	s.drop()
 	v := version{number: 1, ours: ours, id: id}
 	if s.last() != nil {
 		v.number = s.last().number + 1

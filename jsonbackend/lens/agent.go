@@ -46,8 +46,7 @@ func agentText(field string, lit []byte) (text string, ok bool) {
 	case lit[0] == '"' && !isJSON(field):
 		return name(lit), true
 	}
-	canon, _ := pyjson.Dumps(nil, lit) // it was parsed
-	return string(canon), true
+	return string(dumps(lit)), true
 }
 
 // agentHolds reports whether a literal of a record says what the text of a hash field says.
@@ -122,8 +121,7 @@ type agentField struct {
 // agentHash returns the fields of the hash that a record under topic stands for, in the record's order.
 func agentHash(topic string, record []byte) (fields []agentField) {
 	topicToo := false
-	canon, _ := pyjson.Dumps(nil, record) // it was parsed; of a field that comes twice the last one counts
-	for lit, v := range pyjson.Members(canon) {
+	for lit, v := range pyjson.Members(dumps(record)) { // of a field that comes twice only the last one is left
 		f := agentField{name: name(lit), literal: v}
 		if f.name == "topic" {
 			f, topicToo = agentField{"topic", topic, nil}, true

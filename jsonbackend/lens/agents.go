@@ -30,6 +30,7 @@ type agents struct {
 	topics  map[string]*topic
 	byKey   map[string][]agentID // whose records stand for a key
 	hidden  map[string]bool
+	strange int // records of another shape, topics that are no arrays, and agents that come again in their topic
 	removed int // records and topics removed since the list was parsed
 }
 
@@ -72,6 +73,14 @@ func (a *agents) File() string { return "agents.json" }
 
 func (a *agents) Hidden() int { return len(a.hidden) }
 
+func (a *agents) Unkeyed() int {
+	n := a.strange
+	for _, ids := range a.byKey {
+		n += len(ids) - 1
+	}
+	return n
+}
+
 func (a *agents) WriteTo(w io.Writer) (int64, error) { return a.list.WriteTo(w) }
 
 func (a *agents) Load(doc []byte) error {
@@ -79,27 +88,31 @@ func (a *agents) Load(doc []byte) error {
 	if err != nil {
 		return err
 	}
-	topics, byKey := map[string]*topic{}, map[string][]agentID{}
+	topics, byKey, strange := map[string]*topic{}, map[string][]agentID{}, 0
 	for ref, m := range list.All() {
 		t := &topic{name: name(m.Key), ref: ref, agents: map[string][]pyjson.Ref{}}
 		topics[t.name] = t
 		if m.Value[0] != '[' {
+			strange++
 			continue
 		}
 		if t.list, err = list.Nest(ref); err != nil {
 			return err
 		}
 		for ref, r := range t.list.All() {
-			if n, ok := agentName(r.Value); ok {
-				if t.agents[n] == nil {
-					key := a.layout.Agent(t.name, n)
-					byKey[key] = append(byKey[key], agentID{t.name, n})
-				}
+			n, ok := agentName(r.Value)
+			if ok && t.agents[n] == nil {
+				key := a.layout.Agent(t.name, n)
+				byKey[key] = append(byKey[key], agentID{t.name, n})
+			} else {
+				strange++
+			}
+			if ok {
 				t.agents[n] = append(t.agents[n], ref)
 			}
 		}
 	}
-	a.list, a.topics, a.byKey, a.removed = list, topics, byKey, 0
+	a.list, a.topics, a.byKey, a.strange, a.removed = list, topics, byKey, strange, 0
 	return nil
 }
 
@@ -137,13 +150,13 @@ func (a *agents) Base() Base {
 
 func (a *agents) Update(now *engine.View, keys []Key) (changed bool) {
 	topicsToo := keys == nil
-	names := names(keys)
+	mine := names(keys)
 	if keys == nil {
 		clear(a.hidden)
-		names = a.all(now)
+		mine = a.all(now)
 	}
-	byBirth(now, a.db, names)
-	for _, key := range names {
+	byBirth(now, a.db, mine)
+	for _, key := range mine {
 		switch a.layout.Family(key) {
 		case keyspace.Topics:
 			topicsToo = true
@@ -233,6 +246,7 @@ func (a *agents) removeAll(key string) (changed bool) {
 			t.list.Remove(ref)
 			a.removed++
 		}
+		a.strange -= len(t.agents[id.name]) - 1
 		delete(t.agents, id.name)
 		changed = true
 	}

@@ -213,6 +213,28 @@ func TestAnAgentOfRedisStoreLooksLikeOneOfJSONStore(t *testing.T) {
 	says(t, w.publish(agentsFile), "{}")
 }
 
+// The fields of a hash with a long text are in no order.
+func TestFieldsComeInTheOrderOfRedisStore(t *testing.T) {
+	w := newWorld(t)
+	w.addAgent("t", "n", strings.Repeat("long ", 20))
+	w.do("HSET", layout.Agent("t", "n"), "y", "", "x", "", "z", "")
+	list, err := pyjson.ParseList(w.publish(agentsFile), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields []string
+	for _, agents := range list.All() {
+		for _, record := range pyjson.Members(agents.Value) {
+			for lit := range pyjson.Members(record) {
+				fields = append(fields, name(lit))
+			}
+		}
+	}
+	if want := append(agentFields[:], "x", "y", "z"); !slices.Equal(fields, want) {
+		t.Errorf("fields: %q, want %q", fields, want)
+	}
+}
+
 func TestAFieldIsWordedAsItWasBefore(t *testing.T) {
 	for _, tt := range []struct{ name, before, field, text, after string }{
 		{"an integer time stays one", `{"t":[{ "name":"n", "created_at":  5 }]}`, "created_at", "5", `{"t":[{ "name":"n", "created_at":  5 }]}`},
@@ -279,6 +301,9 @@ func TestTwoAgentsOfOneKey(t *testing.T) {
 	shared := func() *world {
 		w := readAgents(t, doc)
 		says(t, text(t, w.views[agentsFile]), doc)
+		if n := w.views[agentsFile].Unkeyed(); n != 1 {
+			t.Fatalf("%d records are reported to have no key", n)
+		}
 		if h := w.hash(key); h["topic"] != "p" || h["description"] != "second" {
 			t.Fatalf("the key is not that of the last one: %v", h)
 		}
@@ -317,6 +342,13 @@ func TestTwoAgentsOfOneKey(t *testing.T) {
 			t.Errorf("hash (-want +got):\n%s", diff)
 		}
 	})
+	t.Run("edits of both do not mix, the other way round", func(t *testing.T) {
+		w := shared()
+		w.read(agentsFile, []byte(`{"p:q": [{"name": "r", "x": "1"}], "p": [{"name": "q:r", "description": "second", "y": "2"}]}`))
+		if diff := cmp.Diff(map[string]string{"name": "q:r", "description": "second", "y": "2", "topic": "p"}, w.hash(key)); diff != "" {
+			t.Errorf("hash (-want +got):\n%s", diff)
+		}
+	})
 	t.Run("deleting the one that has not the key leaves the other", func(t *testing.T) {
 		w := shared()
 		w.read(agentsFile, []byte(`{"p": [{"name": "q:r", "description": "second"}]}`))
@@ -343,6 +375,9 @@ func TestTopicsWithoutAgents(t *testing.T) {
 	w := readAgents(t, `{"empty": [], "t": [{"name": "n"}], "junk": [5], "more": {}}`)
 	if topics := w.set(layout.Topics()); !slices.Equal(topics, []string{"empty", "t"}) {
 		t.Fatalf("topics: %q", topics)
+	}
+	if n := w.views[agentsFile].Unkeyed(); n != 2 {
+		t.Errorf("%d records are reported to have no key, want junk and more", n)
 	}
 	w.do("SADD", layout.Topics(), "z", "new", "\xff")
 	says(t, w.publish(agentsFile), `{"empty": [], "t": [{"name": "n"}], "junk": [5], "more": {},
@@ -387,8 +422,14 @@ func TestAnAgentTwiceInItsTopic(t *testing.T) {
 	}
 	w.do("HSET", layout.Agent("t", "n"), "x", "third")
 	says(t, w.publish(agentsFile), strings.Replace(doc, "first", "third", 1))
+	if n := w.views[agentsFile].Unkeyed(); n != 1 {
+		t.Errorf("%d records are reported to have no key", n)
+	}
 	w.do("DEL", layout.Agent("t", "n")) // JSONStore.delete_agent deletes both
 	says(t, w.publish(agentsFile), `{"t": [{"name": "m"}]}`)
+	if n := w.views[agentsFile].Unkeyed(); n != 0 {
+		t.Errorf("%d records are reported to have no key", n)
+	}
 }
 
 func TestHashesWithoutWordsAreHidden(t *testing.T) {
@@ -415,7 +456,8 @@ func TestHashesWithoutWordsAreHidden(t *testing.T) {
 				t.Errorf("%d hidden after a full update", n)
 			}
 			w.do("DEL", key)
-			w.publish(agentsFile)
+			w.marks[agentsFile] = nil // as after FLUSHALL
+			w.views[agentsFile].Update(w.now(), nil)
 			if n := w.views[agentsFile].Hidden(); n != 0 {
 				t.Errorf("%d hidden after DEL", n)
 			}

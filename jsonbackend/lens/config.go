@@ -3,7 +3,6 @@ package lens
 import (
 	"github.com/omniproxy/omniproxy/jsonbackend/engine"
 	"github.com/omniproxy/omniproxy/jsonbackend/engine/value"
-	"github.com/omniproxy/omniproxy/jsonbackend/lens/pyjson"
 	"github.com/omniproxy/omniproxy/keyspace"
 )
 
@@ -35,16 +34,12 @@ func (config) encode(_ string, e *engine.Entry, old []byte) []byte {
 	if old != nil && same(old, s.B) {
 		return old
 	}
-	text, err := pyjson.Indent(nil, s.B, 1)
-	if err != nil {
-		return nil
-	}
-	return text
+	return indent(s.B, 1)
 }
 
 // decode keeps a TTL that the key has: the file says nothing about it.
 func (c config) decode(id string, record []byte, now *engine.View) []engine.Edit {
-	text, _ := pyjson.Dumps(nil, record) // it was parsed
+	text := dumps(record)
 	if e := now.Get(c.db, c.key(id)); e != nil && e.Expire != 0 {
 		return []engine.Edit{edit(c.db, "SET", c.key(id), text, "KEEPTTL")}
 	}

@@ -33,7 +33,8 @@ func TestAChangeLeavesEveryOtherRecordAsItWas(t *testing.T) {
 			metricsFile: metricChanges,
 			configFile:  configChanges,
 		} {
-			w := load(t, dir)
+			w := newWorld(t)
+			w.read(file, fixture(t, dir, w.views[file]))
 			t.Run(dir+"/"+w.views[file].File(), func(t *testing.T) {
 				before := withoutExpired(t, w, file)
 				for _, c := range changes(t, w) {

@@ -1,7 +1,10 @@
 package lens
 
 import (
+	"bytes"
+	"cmp"
 	"io"
+	"maps"
 	"slices"
 
 	"github.com/omniproxy/omniproxy/jsonbackend/engine"
@@ -27,10 +30,11 @@ type codec interface {
 type flat struct {
 	codec
 	db      int
-	binary  bool // ids are bytes (pyjson.QuoteBytes), else text (pyjson.Quote)
+	binary  bool // key records: ids are bytes (pyjson.QuoteBytes), else text (pyjson.Quote)
 	list    *pyjson.List
 	parse   func(doc []byte) (*pyjson.List, error) // makes doc the object's text
 	records []record                               // by pyjson.Ref
+	strange int                                    // records of another shape
 	removed int                                    // records removed since the list was parsed
 	hidden  map[string]bool                        // keys without words
 	past    []pyjson.Ref                           // records that were over before they were ever loaded: they go at the next change
@@ -40,6 +44,8 @@ type flat struct {
 type record struct {
 	id  string
 	sum uint64 // of its canonical text; 0 = of another shape, it stands for no key
+
+	ours bool // it is a key record that we worded: nothing of its wording is worth keeping
 }
 
 func newFlat(c codec, db int, binary bool) *flat {
@@ -48,7 +54,7 @@ func newFlat(c codec, db int, binary bool) *flat {
 
 // read makes list, of which parse makes another one, the object's text.
 func (f *flat) read(list *pyjson.List, parse func(doc []byte) (*pyjson.List, error)) {
-	f.list, f.parse, f.past, f.removed = list, parse, nil, 0
+	f.list, f.parse, f.past, f.strange, f.removed = list, parse, nil, 0, 0
 	f.records = make([]record, 1, list.Len()+1)
 	for ref, m := range list.All() {
 		var r record
@@ -57,6 +63,9 @@ func (f *flat) read(list *pyjson.List, parse func(doc []byte) (*pyjson.List, err
 			if _, ok := f.check(id, m.Value); ok {
 				r.sum = sum(m.Value)
 			}
+		}
+		if r.sum == 0 {
+			f.strange++
 		}
 		f.note(ref, r)
 	}
@@ -102,16 +111,16 @@ func (f *flat) base() Base {
 	return b
 }
 
-// update brings the records of keys, nil for all, in line with the keyspace. It changes the order of keys.
+// update brings the records of keys, nil for all, in line with the keyspace.
 func (f *flat) update(now *engine.View, keys []string) (changed bool) {
 	if keys == nil {
-		clear(f.hidden)
-		keys = f.all(now)
-	}
-	byBirth(now, f.db, keys)
-	for _, key := range keys {
-		if id, ok := f.id(key); ok && f.show(key, id, now.Get(f.db, key)) {
-			changed = true
+		changed = f.showAll(now)
+	} else {
+		byBirth(now, f.db, keys)
+		for _, key := range keys {
+			if id, ok := f.id(key); ok && f.show(key, id, now.Get(f.db, key)) {
+				changed = true
+			}
 		}
 	}
 	if changed {
@@ -121,67 +130,102 @@ func (f *flat) update(now *engine.View, keys []string) (changed bool) {
 	return changed
 }
 
-// all returns every key that has a record or should have one, and notes records that were never loaded because they
-// were over.
-func (f *flat) all(now *engine.View) (keys []string) {
+// showAll brings every record in line with its key, and notes those that were never loaded because they were over.
+func (f *flat) showAll(now *engine.View) (changed bool) {
+	clear(f.hidden)
 	f.past = nil
+	live := map[string]*engine.Entry{}
+	for e := range now.All(f.db) {
+		if _, ok := f.id(e.Key); ok {
+			live[e.Key] = e
+		}
+	}
 	for ref, m := range f.list.All() {
 		r := f.records[ref]
 		if r.sum == 0 {
 			continue
 		}
 		key := f.key(r.id)
-		if now.Get(f.db, key) != nil {
-			continue
+		e := live[key]
+		delete(live, key)
+		if e == nil {
+			if expires, _ := f.check(r.id, m.Value); over(expires, now.At) {
+				f.past = append(f.past, ref)
+				continue
+			}
 		}
-		if expires, _ := f.check(r.id, m.Value); over(expires, now.At) {
-			f.past = append(f.past, ref)
-		} else {
-			keys = append(keys, key)
-		}
-	}
-	for e := range now.All(f.db) {
-		if _, ok := f.id(e.Key); ok {
-			keys = append(keys, e.Key)
+		if f.put(ref, m.Key, key, r.id, e) {
+			changed = true
 		}
 	}
-	return keys
+	young := slices.SortedFunc(maps.Values(live), func(a, b *engine.Entry) int { return cmp.Compare(a.Born, b.Born) })
+	for _, e := range young {
+		if id, _ := f.id(e.Key); f.show(e.Key, id, e) {
+			changed = true
+		}
+	}
+	return changed
 }
 
 func over(expires, at int64) bool { return expires != 0 && expires <= at }
 
 // show brings one record in line with its key.
 func (f *flat) show(key, id string, e *engine.Entry) (changed bool) {
-	delete(f.hidden, key)
 	lit, ok := f.quote(id)
-	if !ok {
-		if e != nil {
-			f.hidden[key] = true
+	if ok {
+		ref, there := f.list.Find(lit)
+		if !there {
+			ref = pyjson.End
 		}
-		return false
+		return f.put(ref, lit, key, id, e)
 	}
-	ref, there := f.list.Find(lit)
+	f.hide(key, e != nil)
+	return false
+}
+
+// put brings the record at ref, End if there is none, in line with its key.
+func (f *flat) put(ref pyjson.Ref, lit []byte, key, id string, e *engine.Entry) (changed bool) {
 	var old, text []byte
-	if there && f.records[ref].sum != 0 {
+	if ref != pyjson.End && f.records[ref].sum != 0 {
 		old = f.list.Member(ref).Value
 	}
 	if e != nil {
-		if text = f.encode(id, e, old); text == nil {
-			f.hidden[key] = true
+		was := old
+		if f.records[ref].ours {
+			was = nil
+		}
+		if text = f.encode(id, e, was); bytes.Equal(text, old) {
+			text = old
 		}
 	}
+	f.hide(key, e != nil && text == nil)
 	switch {
 	case text == nil && old == nil, identical(text, old):
 		return false
 	case text == nil:
 		f.drop(ref)
 	default:
-		f.note(f.list.Insert(pyjson.End, lit, text), record{id, sum(text)})
+		if ref != pyjson.End && old == nil {
+			f.strange--
+		}
+		f.note(f.list.Insert(pyjson.End, lit, text), record{id, sum(text), f.binary})
 	}
 	return true
 }
 
+// hide notes whether there are words for a key.
+func (f *flat) hide(key string, hidden bool) {
+	if hidden {
+		f.hidden[key] = true
+	} else {
+		delete(f.hidden, key)
+	}
+}
+
 func (f *flat) drop(ref pyjson.Ref) {
+	if f.records[ref].sum == 0 {
+		f.strange--
+	}
 	f.list.Remove(ref)
 	f.removed++
 }
@@ -272,6 +316,8 @@ func newFlatFile(file string, f *flat) *flatFile {
 func (f *flatFile) File() string { return f.file }
 
 func (f *flatFile) Hidden() int { return len(f.hidden) }
+
+func (f *flatFile) Unkeyed() int { return f.strange }
 
 func (f *flatFile) WriteTo(w io.Writer) (int64, error) { return f.list.WriteTo(w) }
 

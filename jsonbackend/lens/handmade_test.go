@@ -143,13 +143,12 @@ func byteLit(t *rapid.T) string {
 	return rapid.SampledFrom([]string{`"a"`, `"b"`, `"1"`, `"22"`, `""`, `"é"`, `"\u00e9"`, `"\udcff\udc00"`, `"\udcff\udc80"`, `"\u0000\n"`, `"😀"`}).Draw(t, "bytes")
 }
 
-// drawKeyRecord draws a key record, without a second spelling of bytes: surrogates that stand for none make it one of
-// another shape. Lists are left out: the engine has no commands for them.
+// drawKeyRecord draws a key record. Surrogates that stand for no bytes make it one of another shape.
 func drawKeyRecord(t *rapid.T, _ string) string {
 	if chance(t, 10) {
 		return anyJSON(t, 1)
 	}
-	kind := rapid.SampledFrom([]string{"string", "set", "zset", "hash", "stream"}).Draw(t, "type")
+	kind := rapid.SampledFrom([]string{"string", "list", "set", "zset", "hash", "stream"}).Draw(t, "type")
 	pairs := [][2]string{{`"type"`, `"` + kind + `"`}, {`"value"`, drawContent(t, kind)}}
 	if chance(t, 3) {
 		pairs = append(pairs, [2]string{`"expires_at"`, rapid.SampledFrom([]string{future, future + ".1239999", past, "0"}).Draw(t, "expires_at")})
@@ -166,7 +165,7 @@ func drawContent(t *rapid.T, kind string) string {
 	switch kind {
 	case "string":
 		return byteLit(t)
-	case "set":
+	case "list", "set":
 		for range n {
 			items = append(items, byteLit(t))
 		}

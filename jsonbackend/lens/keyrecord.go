@@ -23,37 +23,35 @@ import (
 
 // keyRecord is the record of an entry. With data, stream entries whose one field is data and holds JSON show that JSON.
 func keyRecord(e *engine.Entry, level int, data bool) []byte {
-	w := recordWriter{}
-	var kind string
+	var w recordWriter
 	switch v := e.Value.(type) {
 	case *value.Str:
-		kind = "string"
-		w.str(string(v.B))
+		w.begin("string")
+		w.bytes(v.B)
 	case *value.List:
-		kind = "list"
+		w.begin("list")
 		w.array(slices.Collect(v.All()))
 	case *value.Set:
-		kind = "set"
+		w.begin("set")
 		w.array(slices.Sorted(v.All()))
 	case *value.ZSet:
-		kind = "zset"
+		w.begin("zset")
 		w.zset(v)
 	case *value.Hash:
-		kind = "hash"
+		w.begin("hash")
 		w.hash(v)
 	case *value.Stream:
-		kind = "stream"
+		w.begin("stream")
 		w.stream(v, data)
 	}
-	text := `{"type": "` + kind + `", "value": ` + string(w.b)
 	if e.Expire != 0 {
-		text += `, "expires_at": ` + seconds(e.Expire)
+		w.text(`, "expires_at": ` + seconds(e.Expire))
 	}
-	out, err := pyjson.Indent(nil, []byte(text+"}"), level)
-	if err != nil { // data that nests too deep for its place
-		return keyRecord(e, level, false)
+	w.text("}")
+	if text := indent(w.b, level); text != nil {
+		return text
 	}
-	return out
+	return keyRecord(e, level, false) // data nests too deep for its place
 }
 
 // recordWriter writes JSON in one line.
@@ -61,7 +59,11 @@ type recordWriter struct{ b []byte }
 
 func (w *recordWriter) text(s string) { w.b = append(w.b, s...) }
 
-func (w *recordWriter) str(s string) { w.b = pyjson.QuoteBytes(w.b, []byte(s)) }
+func (w *recordWriter) begin(kind string) { w.text(`{"type": "` + kind + `", "value": `) }
+
+func (w *recordWriter) str(s string) { w.bytes([]byte(s)) }
+
+func (w *recordWriter) bytes(b []byte) { w.b = pyjson.QuoteBytes(w.b, b) }
 
 func (w *recordWriter) int(n int64) { w.b = strconv.AppendInt(w.b, n, 10) }
 

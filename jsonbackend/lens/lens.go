@@ -28,6 +28,9 @@ type View interface {
 	Edits(read Base, now *engine.View, at int64) []engine.Edit
 	// Hidden is how many keys, in metrics.json entries, the file has no words for.
 	Hidden() int
+	// Unkeyed is how many records of the document stand for no key: they are of another shape than the documented one,
+	// or their key is another record's.
+	Unkeyed() int
 }
 
 // Key names a key in one of the databases.

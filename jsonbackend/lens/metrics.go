@@ -45,6 +45,15 @@ func (m *metrics) File() string { return "metrics.json" }
 
 func (m *metrics) Hidden() int { return m.hidden }
 
+func (m *metrics) Unkeyed() (n int) {
+	for _, r := range m.records {
+		if r.sum == 0 {
+			n++
+		}
+	}
+	return n
+}
+
 func (m *metrics) WriteTo(w io.Writer) (int64, error) { return m.list.WriteTo(w) }
 
 func (m *metrics) Load(doc []byte) error {
@@ -99,25 +108,18 @@ func (m *metrics) stream(now *engine.View) *value.Stream {
 	return s
 }
 
-// entry is an entry of the stream that holds a metric.
-type entry struct {
-	id  value.StreamID
-	sum uint64
-}
-
-// entries are those of the stream that hold metrics, with their hashes.
-func (m *metrics) entries(now *engine.View) (all []entry, sums []uint64) {
+// entries are those of the stream that hold metrics: their ids and the hashes of their metrics.
+func (m *metrics) entries(now *engine.View) (ids []value.StreamID, sums []uint64) {
 	s := m.stream(now)
 	if s == nil {
 		return nil, nil
 	}
 	for e := range s.All() {
 		if text := data(e); text != nil {
-			h := sum(text)
-			all, sums = append(all, entry{e.ID, h}), append(sums, h)
+			ids, sums = append(ids, e.ID), append(sums, sum(text))
 		}
 	}
-	return all, sums
+	return ids, sums
 }
 
 func (m *metrics) Base() Base {
@@ -145,11 +147,11 @@ func (m *metrics) align(now *engine.View) {
 	if m.aligned {
 		return
 	}
-	all, sums := m.entries(now)
+	ids, sums := m.entries(now)
 	documented := m.documented()
 	for i, at := range matches(m.Base().Order, sums) {
 		if at >= 0 {
-			m.records[documented[i]].id = all[at].id
+			m.records[documented[i]].id = ids[at]
 		}
 	}
 	m.aligned = true
@@ -209,7 +211,7 @@ func (w *metricsWalk) entry(e value.StreamEntry) {
 	text := data(e)
 	var shown []byte
 	if text != nil {
-		shown, _ = pyjson.Indent(nil, text, 1)
+		shown = indent(text, 1)
 	}
 	if shown == nil {
 		w.hidden++

@@ -79,15 +79,14 @@ func (e metricsEdit) between() bool {
 // Edits puts metrics that were added behind all others, and makes the stream anew where one was added between others: a
 // stream only grows at its end.
 func (m *metrics) Edits(read Base, now *engine.View, _ int64) (edits []engine.Edit) {
-	m.aligned = false
-	all, sums := m.entries(now)
+	ids, sums := m.entries(now)
 	e := m.compare(read.Order, sums)
 	if e.between() {
-		return m.rebuild(e, all, now)
+		return m.rebuild(e, ids, now)
 	}
 	for i, gone := range e.deleted {
 		if gone {
-			edits = append(edits, edit(m.db, "XDEL", m.key, all[i].id.String()))
+			edits = append(edits, edit(m.db, "XDEL", m.key, ids[i].String()))
 		}
 	}
 	s, last := m.stream(now), value.StreamID{}
@@ -103,8 +102,7 @@ func (m *metrics) Edits(read Base, now *engine.View, _ int64) (edits []engine.Ed
 		}
 		record := m.list.Member(m.records[at].ref).Value
 		if id, ok := nextID(record, last); ok {
-			text, _ := pyjson.Dumps(nil, record) // it was parsed
-			edits, last = append(edits, edit(m.db, "XADD", m.key, id.String(), "data", text)), id
+			edits, last = append(edits, edit(m.db, "XADD", m.key, id.String(), "data", dumps(record))), id
 		}
 	}
 	return edits
@@ -125,21 +123,21 @@ func savedID(record []byte) value.StreamID {
 }
 
 // rebuild returns the commands that make the stream anew, with its groups. Entries keep their ids where order allows.
-func (m *metrics) rebuild(e metricsEdit, all []entry, now *engine.View) []engine.Edit {
+func (m *metrics) rebuild(e metricsEdit, ids []value.StreamID, now *engine.View) []engine.Edit {
 	old := m.stream(now)
 	limits := value.DefaultStreamLimits()
 	s := value.NewStream(&limits)
 	added, maxDeleted := int64(old.EntriesAdded()), old.MaxDeletedID()
 	deleted := map[value.StreamID]bool{}
 	for i, gone := range e.deleted {
-		if id := all[i].id; gone {
+		if id := ids[i]; gone {
 			deleted[id] = true
 			if maxDeleted.Less(id) {
 				maxDeleted = id
 			}
 		}
 	}
-	for _, p := range m.order(e, all, old, deleted) {
+	for _, p := range m.order(e, ids, old, deleted) {
 		id := p.id
 		if !s.LastID().Less(id) || !p.before.IsZero() && !id.Less(p.before) {
 			id, _ = s.LastID().Next()
@@ -168,7 +166,7 @@ type place struct {
 
 // order returns what the stream is to hold: the document's metrics in its order, and among them, where they were, the
 // entries of which it does not speak.
-func (m *metrics) order(e metricsEdit, all []entry, old *value.Stream, deleted map[value.StreamID]bool) (places []place) {
+func (m *metrics) order(e metricsEdit, ids []value.StreamID, old *value.Stream, deleted map[value.StreamID]bool) (places []place) {
 	var rest []value.StreamEntry
 	for entry := range old.All() {
 		if !deleted[entry.ID] {
@@ -186,12 +184,11 @@ func (m *metrics) order(e metricsEdit, all []entry, old *value.Stream, deleted m
 	}
 	for i, at := range m.documented() {
 		if e.source[i] >= 0 {
-			keep(all[e.source[i]].id)
+			keep(ids[e.source[i]])
 		}
 		if e.added[i] {
 			record := m.list.Member(m.records[at].ref).Value
-			text, _ := pyjson.Dumps(nil, record) // it was parsed
-			places = append(places, place{id: savedID(record), pairs: [][]byte{[]byte("data"), text}, added: true})
+			places = append(places, place{id: savedID(record), pairs: [][]byte{[]byte("data"), dumps(record)}, added: true})
 		}
 	}
 	keep(value.MaxStreamID())

@@ -40,6 +40,15 @@ func (o *other) File() string { return "other.json" }
 
 func (o *other) Hidden() int { return 0 } // every key has words
 
+func (o *other) Unkeyed() (n int) {
+	for _, d := range o.dbs {
+		if d != nil {
+			n += d.strange
+		}
+	}
+	return n
+}
+
 func (o *other) WriteTo(w io.Writer) (int64, error) { return o.list.WriteTo(w) }
 
 func (o *other) Load(doc []byte) error {

@@ -35,8 +35,10 @@ type taskResult struct{ task, result, saved, expires []byte }
 
 // readResult takes a record apart. The last member of a name counts, as in Python.
 func readResult(record []byte) (t taskResult) {
+	var room [32]byte
 	for key, v := range pyjson.Members(record) {
-		switch name(key) {
+		field, _ := pyjson.Unquote(room[:0], key)
+		switch string(field) {
 		case "task_id":
 			t.task = v
 		case "result":
@@ -56,7 +58,7 @@ func (results) check(id string, record []byte) (expires int64, ok bool) {
 		return 0, false
 	}
 	t := readResult(record)
-	if t.task == nil || t.task[0] != '"' || name(t.task) != id || t.result == nil || t.saved == nil {
+	if t.task == nil || t.task[0] != '"' || !spells(t.task, id) || t.result == nil || t.saved == nil {
 		return 0, false
 	}
 	if _, ok := pyjson.Float(t.saved); !ok {
@@ -70,11 +72,17 @@ func (r results) encode(id string, e *engine.Entry, old []byte) []byte {
 	if !ok {
 		return nil
 	}
-	text, err := pyjson.Dumps(nil, s.B)
-	if err != nil {
-		return nil
+	text, was := s.B, []byte(nil)
+	if old != nil {
+		was = withoutExpiry(old)
 	}
-	if old != nil && bytes.Equal(text, withoutExpiry(old)) {
+	if was == nil || !bytes.Equal(text, was) {
+		var err error
+		if text, err = pyjson.Dumps(make([]byte, 0, len(s.B)), s.B); err != nil {
+			return nil
+		}
+	}
+	if bytes.Equal(text, was) {
 		if expires, _ := r.check(id, old); expires == e.Expire {
 			return old
 		}
@@ -94,7 +102,7 @@ func (r results) encode(id string, e *engine.Entry, old []byte) []byte {
 	}
 	return object(old, 1, members, func(key, v []byte) bool {
 		at, ok := deadline(v)
-		return name(key) == "expires_at" && ok && at == e.Expire
+		return spells(key, "expires_at") && ok && at == e.Expire
 	})
 }
 
@@ -142,7 +150,7 @@ func withoutExpiry(record []byte) []byte {
 	compact := make([]byte, 0, len(record))
 	compact = append(compact, '{')
 	for key, v := range pyjson.Members(record) {
-		if name(key) == "expires_at" {
+		if spells(key, "expires_at") {
 			continue
 		}
 		if len(compact) > 1 {
@@ -150,8 +158,7 @@ func withoutExpiry(record []byte) []byte {
 		}
 		compact = append(append(append(compact, key...), ": "...), v...)
 	}
-	text, _ := pyjson.Dumps(nil, append(compact, '}')) // the record was parsed
-	return text
+	return dumps(append(compact, '}'))
 }
 
 func (r results) remove(id string, now *engine.View) []engine.Edit {

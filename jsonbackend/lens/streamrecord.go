@@ -57,31 +57,38 @@ func (w *recordWriter) id(id value.StreamID) {
 func (w *recordWriter) entry(e value.StreamEntry, data bool) {
 	w.text(`{"id": `)
 	w.id(e.ID)
-	var pairs [][2]string
-	fields := map[string]bool{}
 	for field, v := range e.Fields() {
 		if data && e.Len() == 1 && string(field) == "data" && pyjson.Check(v) == nil {
 			w.text(`, "data": `)
-			w.text(string(v))
+			w.b = append(w.b, v...)
 			w.text("}")
 			return
 		}
+	}
+	w.text(`, "fields": `)
+	w.fields(e)
+	w.text("}")
+}
+
+// fields writes an object, or an array of pairs if a field comes twice.
+func (w *recordWriter) fields(e value.StreamEntry) {
+	var pairs [][2]string
+	fields := map[string]bool{}
+	for field, v := range e.Fields() {
 		pairs = append(pairs, [2]string{string(field), string(v)})
 		fields[string(field)] = true
 	}
-	w.text(`, "fields": `)
 	if len(fields) == len(pairs) {
 		w.pairs(pairs)
-	} else {
-		start := len(w.b)
-		w.text("[")
-		for _, p := range pairs {
-			w.item(start)
-			w.array(p[:])
-		}
-		w.text("]")
+		return
 	}
-	w.text("}")
+	start := len(w.b)
+	w.text("[")
+	for _, p := range pairs {
+		w.item(start)
+		w.array(p[:])
+	}
+	w.text("]")
 }
 
 func (w *recordWriter) group(g *value.Group) {

@@ -54,8 +54,7 @@ func (r *recordReader) entry(s *value.Stream, text []byte) {
 		case "id":
 			id = r.id(v)
 		case "data":
-			data, _ := pyjson.Dumps(nil, v) // it was parsed
-			pairs = [][]byte{[]byte("data"), data}
+			pairs = [][]byte{[]byte("data"), dumps(v)}
 		case "fields":
 			pairs = r.fields(v)
 		}

@@ -39,6 +39,28 @@ func name(lit []byte) string {
 	return string(b)
 }
 
+// spells reports whether a string literal of a parsed document spells text.
+func spells(lit []byte, text string) bool {
+	var room [64]byte
+	b, _ := pyjson.Unquote(room[:0], lit)
+	return string(b) == text
+}
+
+// dumps is what json.dumps prints for a text that was parsed.
+func dumps(parsed []byte) []byte {
+	text, _ := pyjson.Dumps(make([]byte, 0, len(parsed)), parsed)
+	return text
+}
+
+// indent is what json.dump(indent=2) prints for a text inside level containers; nil if it is no JSON or nests too deep.
+func indent(text []byte, level int) []byte {
+	out, err := pyjson.Indent(make([]byte, 0, len(text)+len(text)/8+16), text, level)
+	if err != nil {
+		return nil
+	}
+	return out
+}
+
 // sum is the hash of a record's canonical text: what json.dumps prints.
 func sum(record []byte) uint64 {
 	var room [2048]byte
@@ -83,8 +105,8 @@ func object(old []byte, level int, members []member, spare func(key, value []byt
 	for _, m := range members {
 		ref, there := list.Find(m.key)
 		if !there || !m.holds(list.Member(ref).Value) {
-			text, err := pyjson.Indent(nil, m.value, level+1)
-			if err != nil {
+			text := indent(m.value, level+1)
+			if text == nil {
 				return nil
 			}
 			ref = list.Insert(pyjson.End, m.key, text)
@@ -112,16 +134,15 @@ func fresh(level int, members []member) []byte {
 		}
 		compact = append(append(append(compact, m.key...), ':'), m.value...)
 	}
-	text, err := pyjson.Indent(nil, append(compact, '}'), level)
-	if err != nil {
-		return nil
-	}
-	return text
+	return indent(append(compact, '}'), level)
 }
 
-// millis is a number of seconds as whole milliseconds. Of all literals of a number the one that Python prints is taken,
-// so that writing a document again changes no time.
+// millis is a number of seconds as whole milliseconds. What is finer than they are is cut off as Python prints the number,
+// so that writing a document again changes no time. What is not finer is exact, even where a float is not.
 func millis(lit []byte) (ms int64, ok bool) {
+	if point := bytes.IndexByte(lit, '.'); point < 0 || len(lit)-point <= len(".000") {
+		return pyjson.MillisTrunc(lit)
+	}
 	var room [32]byte
 	canon, err := pyjson.Dumps(room[:0], lit)
 	if err != nil {
