@@ -32,13 +32,19 @@ const password = "secret"
 // memoryServer serves an empty engine for the rest of the test.
 func memoryServer(t testing.TB, password string) (v *resp.Server, addr string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	v = &resp.Server{Backend: engine.New(engine.Options{})}
 	if password != "" {
 		v.SetPassword(password)
+	}
+	return v, listen(t, v)
+}
+
+// listen lets clients connect to v for the rest of the test.
+func listen(t testing.TB, v *resp.Server) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
 	}
 	served := make(chan struct{})
 	go func() { v.Serve(l); close(served) }()
@@ -46,7 +52,7 @@ func memoryServer(t testing.TB, password string) (v *resp.Server, addr string) {
 		v.Drain(t.Context()) // which is over by now
 		<-served
 	})
-	return v, l.Addr().String()
+	return l.Addr().String()
 }
 
 // pair is Redis and an engine, with the same password or none.
@@ -249,54 +255,116 @@ func TestRandomConversationsAreTheSame(t *testing.T) {
 	}
 }
 
-// A client that blocks just when the drain begins gets its timeout reply, too: nobody is left until the deadline.
-func TestADrainLeavesNobodyBlocked(t *testing.T) {
-	const rounds, clients = 20, 10
-	for range rounds {
-		v, addr := memoryServer(t, "")
-		started := make(chan struct{}, clients)
-		var users sync.WaitGroup
-		for range clients {
-			users.Go(func() {
-				nc, err := net.Dial("tcp", addr)
-				if err != nil {
-					t.Error(err)
-					started <- struct{}{}
-					return
-				}
-				defer nc.Close()
-				nc.SetDeadline(time.Now().Add(20 * time.Second))
-				in := bufio.NewReader(nc)
-				said := ""
-				for i := 0; !strings.HasPrefix(said, "-LOADING") && err == nil; i++ {
-					command := request("XREAD", "BLOCK", "0", "STREAMS", "none", "$")
-					if i == 0 {
-						command = request("PING")
-					}
-					if _, err = io.WriteString(nc, command); err == nil {
-						said, err = in.ReadString('\n')
-					}
-					if i == 0 {
-						started <- struct{}{}
-					}
-				}
-				if err != nil {
-					t.Error(err)
-				}
-				if _, err := in.ReadByte(); err != io.EOF {
-					t.Errorf("%v in place of the end", err)
-				}
-			})
-		}
-		for range clients {
-			<-started
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		v.Drain(ctx)
-		if ctx.Err() != nil {
-			t.Error("the drain waited for its deadline")
-		}
-		cancel()
-		users.Wait()
+// conversation is a connection whose replies a test reads line by line.
+type conversation struct {
+	net.Conn
+	t  *testing.T
+	in *bufio.Reader
+}
+
+func dial(t *testing.T, addr string) *conversation {
+	t.Helper()
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() { nc.Close() })
+	nc.SetDeadline(time.Now().Add(20 * time.Second))
+	return &conversation{nc, t, bufio.NewReader(nc)}
+}
+
+func (c *conversation) send(stream string) {
+	c.t.Helper()
+	if _, err := io.WriteString(c, stream); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// expect reads what must come next; "" is the end.
+func (c *conversation) expect(want string) {
+	c.t.Helper()
+	got := make([]byte, max(1, len(want)))
+	n, err := io.ReadFull(c.in, got)
+	if string(got[:n]) != want || want != "" && err != nil {
+		c.t.Fatalf("received %q (%v), want %q", got[:n], err, want)
+	}
+}
+
+func TestAnUnwantedReplyStaysUnwantedWhileItIsOutstanding(t *testing.T) {
+	p := startPair(t, "")
+	for name, addr := range map[string]string{"redis": p.redis, "omniproxy": p.engine} {
+		t.Run(name, func(t *testing.T) {
+			reader, writer := dial(t, addr), dial(t, addr)
+			reader.send(request("CLIENT", "REPLY", "SKIP") + request("XREAD", "BLOCK", "0", "STREAMS", "s", "$") + request("PING"))
+			for line := ""; !strings.Contains(line, " flags=b "); {
+				writer.send(request("CLIENT", "LIST"))
+				line = ""
+				for !strings.HasSuffix(line, "\n\r\n") {
+					part, err := writer.in.ReadString('\n')
+					if err != nil {
+						t.Fatal(err)
+					}
+					line += part
+				}
+			}
+			writer.send(request("XADD", "s", "1-1", "f", "v"))
+			writer.expect("$3\r\n1-1\r\n")
+			reader.expect("+PONG\r\n")
+		})
+	}
+}
+
+// drainable tells when the drain of its backend is over.
+type drainable struct {
+	resp.Backend
+	drained chan struct{}
+	once    sync.Once
+}
+
+func (d *drainable) Drain() {
+	d.Backend.Drain()
+	d.once.Do(func() { close(d.drained) })
+}
+
+// A client that blocks just when the drain begins gets its timeout reply, too.
+func TestNobodyBlocksAfterTheDrain(t *testing.T) {
+	backend := &drainable{Backend: engine.New(engine.Options{}), drained: make(chan struct{})}
+	met := make(chan struct{})
+	v := &resp.Server{Backend: backend, Filters: []resp.Filter{func(_ *resp.Session, c *resp.Command) {
+		if c.Spec.Name == "XREAD" {
+			close(met)
+			<-backend.drained
+		}
+	}}}
+	c := dial(t, listen(t, v))
+	c.send(request("XREAD", "BLOCK", "0", "STREAMS", "s", "$"))
+	<-met
+	gone := make(chan struct{})
+	go func() { v.Drain(context.Background()); close(gone) }()
+	c.expect("*-1\r\n")
+	c.send(request("PING"))
+	c.expect("-LOADING omniproxy is restarting\r\n")
+	c.expect("")
+	<-gone
+}
+
+func TestADrainLeavesNobodyBlocked(t *testing.T) {
+	const clients = 50
+	v, addr := memoryServer(t, "")
+	var blocked []*conversation
+	for range clients {
+		c := dial(t, addr)
+		c.send(request("PING") + request("XREAD", "BLOCK", "0", "STREAMS", "s", "$") + request("PING"))
+		blocked = append(blocked, c)
+	}
+	for _, c := range blocked {
+		c.expect("+PONG\r\n")
+	}
+	gone := make(chan struct{})
+	go func() { v.Drain(context.Background()); close(gone) }()
+	for _, c := range blocked {
+		c.expect("*-1\r\n-LOADING omniproxy is restarting\r\n")
+		c.expect("")
+	}
+	<-gone
 }

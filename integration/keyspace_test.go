@@ -34,6 +34,7 @@ func (o *omniproxy) keyspace() keyspace {
 // reading is how each type is read whole.
 var reading = map[string]func(key string) []any{
 	"string": func(key string) []any { return []any{"GET", key} },
+	"list":   func(key string) []any { return []any{"LRANGE", key, "0", "-1"} },
 	"hash":   func(key string) []any { return []any{"HGETALL", key} },
 	"set":    func(key string) []any { return []any{"SMEMBERS", key} },
 	"zset":   func(key string) []any { return []any{"ZRANGE", key, "0", "-1", "WITHSCORES"} },

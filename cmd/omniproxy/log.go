@@ -46,7 +46,7 @@ func storeEvents(log *zap.Logger) jsonbackend.Events {
 			log.Debug("published", zap.String("file", file), zap.Int64("bytes", bytes), zap.Duration("took", took))
 		},
 		Unpublished: func(file string, err error) {
-			log.Error("cannot publish: the append-only file has everything, but the JSON file is old; it is tried again every few seconds",
+			log.Error("cannot publish: the append-only file has everything, but the JSON file is old; remove the cause, it is tried again every few seconds",
 				zap.String("file", file), zap.Error(err))
 		},
 		Edited: func(file string, commands int) {

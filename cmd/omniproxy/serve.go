@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,8 +24,9 @@ import (
 )
 
 const (
-	drainTime    = time.Second      // clients that send nothing are cut after it
-	shutdownTime = 30 * time.Second // everything is on disk before it is over, or the exit code says not
+	loadGCPercent = 25               // GOGC while a directory is opened
+	drainTime     = time.Second      // clients that send nothing are cut after it
+	shutdownTime  = 30 * time.Second // everything is on disk before it is over, or the exit code says not
 )
 
 // serve runs until SIGINT or SIGTERM and returns the exit code.
@@ -140,7 +142,11 @@ func (v *service) shutdown(signals <-chan os.Signal) error {
 	return errForced
 }
 
+// openJSON opens the directory. That leaves a lot of garbage behind, and what a large directory takes at its peak decides
+// what fits into a machine: memory counts more than time here.
 func openJSON(s Settings, log *zap.Logger) (*jsonbackend.Backend, error) {
+	defer debug.FreeOSMemory()
+	defer debug.SetGCPercent(debug.SetGCPercent(loadGCPercent))
 	var policy aof.Policy
 	if err := policy.UnmarshalText([]byte(s.Fsync)); err != nil {
 		return nil, err
