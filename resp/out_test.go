@@ -97,6 +97,23 @@ func TestOutKeepsOrderAndGates(t *testing.T) {
 				o.AppendGated([]byte(p.text), p.seq)
 				model = append(model, p)
 			},
+			"post": func(t *rapid.T) {
+				p, before := piece{text: next(t)}, *woken
+				if rapid.Bool().Draw(t, "of a unit") {
+					if seq == released || rapid.Bool().Draw(t, "of the next one") {
+						seq++
+					}
+					p.seq = seq
+				}
+				o.Post([]byte(p.text), p.seq)
+				model = append(model, p)
+				if *woken != before {
+					t.Fatal("a post wakes")
+				}
+				if o.Wake(); *woken == before {
+					t.Fatal("a wake does not wake")
+				}
+			},
 			"release": func(t *rapid.T) {
 				up := rapid.Uint64Range(0, seq).Draw(t, "up to")
 				opens := false

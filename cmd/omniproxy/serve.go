@@ -24,9 +24,11 @@ import (
 )
 
 const (
-	loadGCPercent = 25               // GOGC while a directory is opened
-	drainTime     = time.Second      // clients that send nothing are cut after it
-	shutdownTime  = 30 * time.Second // everything is on disk before it is over, or the exit code says not
+	loadGCPercent = 25 // GOGC while a directory is opened
+	// One stop may come as two signals: timeout(1) and terminals signal a process, then its group.
+	sameStop     = 250 * time.Millisecond
+	drainTime    = time.Second      // clients that send nothing are cut after it
+	shutdownTime = 30 * time.Second // everything is on disk before it is over, or the exit code says not
 )
 
 // serve runs until SIGINT or SIGTERM and returns the exit code.
@@ -127,11 +129,17 @@ func (v *service) shutdown(signals <-chan os.Signal) error {
 		v.resp.Drain(drain)
 		done <- v.backend.Shutdown(context.Background())
 	}()
-	select {
-	case err := <-done:
-		return err
-	case <-signals:
-	case <-time.After(shutdownTime):
+	for begun, over := time.Now(), time.After(shutdownTime); ; {
+		select {
+		case err := <-done:
+			return err
+		case <-signals:
+			if time.Since(begun) < sameStop {
+				continue
+			}
+		case <-over:
+		}
+		break
 	}
 	synced := make(chan struct{})
 	go func() { v.backend.Sync(); close(synced) }()
