@@ -106,6 +106,5 @@ func BenchmarkSession(b *testing.B) {
 // idle is a transport that does nothing.
 type idle struct{}
 
-func (idle) flush() {}
 func (idle) wake()  {}
 func (idle) cut()   {}
