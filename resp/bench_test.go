@@ -106,5 +106,5 @@ func BenchmarkSession(b *testing.B) {
 // idle is a transport that does nothing.
 type idle struct{}
 
-func (idle) wake()  {}
-func (idle) cut()   {}
+func (idle) wake() {}
+func (idle) cut()  {}
