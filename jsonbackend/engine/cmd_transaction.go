@@ -36,7 +36,7 @@ type watchedKey struct {
 func (c *Conn) enqueue(cmd *resp.Command) {
 	if cmd.Spec.Flags&command.NoMulti != 0 {
 		c.spoiled = true
-		c.w.Error(wire.Error("ERR Command not allowed inside a transaction"))
+		c.w.Error(wire.ErrNotInMulti)
 		return
 	}
 	args := make([][]byte, len(cmd.Args))
@@ -53,7 +53,7 @@ func multi(c *Call) error {
 		return nil // a unit of the log is one transaction anyhow
 	}
 	if c.conn.inMulti {
-		return wire.Error("ERR MULTI calls can not be nested")
+		return wire.ErrNestedMulti
 	}
 	c.conn.inMulti, c.conn.spoiled = true, false
 	c.conn.s.Client.Multi.Store(0)
@@ -63,7 +63,7 @@ func multi(c *Call) error {
 
 func discard(c *Call) error {
 	if !c.conn.inMulti {
-		return wire.Error("ERR DISCARD without MULTI")
+		return wire.ErrDiscardWithoutMulti
 	}
 	c.conn.endMulti()
 	c.Reply.OK()
@@ -81,7 +81,7 @@ func (c *Conn) endMulti() {
 func exec(c *Call) error {
 	conn := c.conn
 	if !conn.inMulti {
-		return wire.Error("ERR EXEC without MULTI")
+		return wire.ErrExecWithoutMulti
 	}
 	queue, spoiled, failed := conn.queue, conn.spoiled, conn.s.Client.Lost.Load() || conn.watchExpired(c.Tx.Now)
 	if spoiled || failed {
@@ -104,7 +104,7 @@ func exec(c *Call) error {
 func watch(c *Call) error {
 	conn := c.conn
 	if conn.inMulti {
-		return wire.Error("ERR WATCH inside MULTI is not allowed")
+		return wire.ErrWatchInMulti
 	}
 	if conn.s.Client.Lost.Load() { // a key watched before is lost already: nothing to add
 		c.Reply.OK()

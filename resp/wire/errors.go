@@ -103,20 +103,6 @@ const (
 	ErrExpireNX Error = "ERR NX and XX, GT or LT options at the same time are not compatible"
 	// ErrExpireGTLT: GT and LT of EXPIRE together.
 	ErrExpireGTLT Error = "ERR GT and LT options at the same time are not compatible"
-	// ErrBusyKey: RESTORE to a key that exists, without REPLACE.
-	ErrBusyKey Error = "BUSYKEY Target key name already exists."
-	// ErrRestoreTTL: the TTL of RESTORE is negative.
-	ErrRestoreTTL Error = "ERR Invalid TTL value, must be >= 0"
-	// ErrRestoreIdle: the IDLETIME of RESTORE is negative.
-	ErrRestoreIdle Error = "ERR Invalid IDLETIME value, must be >= 0"
-	// ErrRestoreFreq: the FREQ of RESTORE does not fit a byte.
-	ErrRestoreFreq Error = "ERR Invalid FREQ value, must be >= 0 and <= 255"
-	// ErrPayload: a DUMP payload of a newer version or with a wrong checksum.
-	ErrPayload Error = "ERR DUMP payload version or checksum are wrong"
-	// ErrPayloadData: a DUMP payload with a right checksum that does not decode.
-	ErrPayloadData Error = "ERR Bad data format"
-	// ErrSortScore: SORT without ALPHA met an element that is not a number.
-	ErrSortScore Error = "ERR One or more scores can't be converted into double"
 	// ErrObjectFreq: OBJECT FREQ without an LFU policy.
 	ErrObjectFreq Error = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. " +
 		"Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
@@ -152,20 +138,6 @@ const (
 	ErrDecrOverflow Error = "ERR decrement would overflow"
 	// ErrIncrNaN: a floating-point increment leaves the finite numbers.
 	ErrIncrNaN Error = "ERR increment would produce NaN or Infinity"
-	// ErrBitOffset: a bit offset is not an integer or beyond the longest string.
-	ErrBitOffset Error = "ERR bit offset is not an integer or out of range"
-	// ErrBit: the value of SETBIT is neither 0 nor 1.
-	ErrBit Error = "ERR bit is not an integer or out of range"
-	// ErrBitPos: the bit of BITPOS is neither 0 nor 1.
-	ErrBitPos Error = "ERR The bit argument must be 1 or 0."
-	// ErrBitOpNot: BITOP NOT with several sources.
-	ErrBitOpNot Error = "ERR BITOP NOT must be called with a single source key."
-	// ErrBitfieldType: an encoding of BITFIELD outside i1 to i64, u1 to u63.
-	ErrBitfieldType Error = "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but i64 is."
-	// ErrBitfieldOverflow: an OVERFLOW of BITFIELD that is none of WRAP, SAT, FAIL.
-	ErrBitfieldOverflow Error = "ERR Invalid OVERFLOW type specified"
-	// ErrBitfieldReadOnly: BITFIELD_RO with SET or INCRBY.
-	ErrBitfieldReadOnly Error = "ERR BITFIELD_RO only supports the GET subcommand"
 	// ErrLCSType: a key of LCS holds no string.
 	ErrLCSType Error = "ERR The specified keys must contain string values"
 	// ErrLCSMemory: LCS would need more memory than proto-max-bulk-len, as Redis does it.
@@ -373,10 +345,6 @@ const (
 	ErrKillID Error = "ERR client-id should be greater than 0"
 	// ErrUnblockReason: CLIENT UNBLOCK with a reason other than TIMEOUT or ERROR.
 	ErrUnblockReason Error = "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"
-	// ErrPauseMode: CLIENT PAUSE with a mode other than WRITE or ALL.
-	ErrPauseMode Error = "ERR CLIENT PAUSE mode must be WRITE or ALL"
-	// ErrNoCluster: a cluster command outside a cluster.
-	ErrNoCluster Error = "ERR This instance has cluster support disabled"
 )
 
 // HelloOption answers an option that HELLO does not have.
@@ -406,22 +374,10 @@ func NoPermission(name string) Error {
 
 // State of the server.
 const (
-	// ErrLoading: the data is not in memory yet.
-	ErrLoading Error = "LOADING Redis is loading the dataset in memory"
 	// ErrRestarting: omniproxy's own, the last reply before a drained connection closes; clients know the code and reconnect.
 	ErrRestarting Error = "LOADING omniproxy is restarting"
 	// ErrReadOnly: a write where only reads are served.
 	ErrReadOnly Error = "READONLY You can't write against a read only replica."
-	// ErrOOM: a write that may need memory above maxmemory.
-	ErrOOM Error = "OOM command not allowed when used memory > 'maxmemory'."
-	// ErrNoPermKey: the user may not touch one of the keys.
-	ErrNoPermKey Error = "NOPERM this user has no permissions to access one of the keys used as arguments"
-	// ErrNoPermChannel: the user may not use one of the channels.
-	ErrNoPermChannel Error = "NOPERM this user has no permissions to access one of the channels used as arguments"
-	// ErrNoScript: EVALSHA of a script that is not cached.
-	ErrNoScript Error = "NOSCRIPT No matching script. Please use EVAL."
-	// ErrBusyScript: a script runs for too long.
-	ErrBusyScript Error = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
 )
 
 // Misconf answers writes while the journal cannot be written; cause is what the system said.
