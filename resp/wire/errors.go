@@ -126,7 +126,7 @@ func UnsupportedOption(option []byte) Error {
 	return Errorf("ERR Unsupported option %s", text(option))
 }
 
-// Strings and bits.
+// Strings.
 const (
 	// ErrStringTooLong: the result would exceed proto-max-bulk-len.
 	ErrStringTooLong Error = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
