@@ -12,16 +12,16 @@ import (
 func keys(c *Call) error {
 	pattern := c.Args[1]
 	all := matchesAll(pattern)
-	var found []string
+	var found wire.Writer // without pointers, so that a million keys make no work for the garbage collector
+	n := 0
 	for key, e := range c.Tx.db.keys {
 		if !c.Tx.expired(e) && (all || glob.Match(pattern, []byte(key), false)) {
-			found = append(found, key)
+			found.BulkString(key)
+			n++
 		}
 	}
-	c.Reply.Array(len(found))
-	for _, key := range found {
-		c.Reply.BulkString(key)
-	}
+	c.Reply.Array(n)
+	c.Reply.Raw(found.Bytes())
 	return nil
 }
 
@@ -29,7 +29,7 @@ func keys(c *Call) error {
 type scanOptions struct {
 	match []byte // nil = all
 	count int
-	kind  string // "" = any
+	kind  []byte // of value; nil = any
 }
 
 // parseScan reads the cursor at the i-th word and the options behind it. TYPE is for SCAN alone.
@@ -56,7 +56,7 @@ func parseScan(c *Call, i int, types bool) (cursor uint64, o scanOptions, err er
 				o.match = nil
 			}
 		case c.Is(i, "TYPE") && !last && types:
-			o.kind = strings.ToLower(string(c.Args[i+1]))
+			o.kind = c.Args[i+1]
 		default:
 			return 0, o, wire.ErrSyntax
 		}
@@ -88,18 +88,29 @@ func parseCursor(b []byte) (uint64, bool) {
 // the pattern matcher would not.
 func matchesAll(pattern []byte) bool { return len(pattern) == 1 && pattern[0] == '*' }
 
+// wants reports whether SCAN is to show a key.
+func (o *scanOptions) wants(e *Entry) bool {
+	return (o.kind == nil || strings.EqualFold(TypeName(e.Value), string(o.kind))) && (o.match == nil || glob.Match(o.match, []byte(e.Key), false))
+}
+
 func scan(c *Call) error {
 	cursor, o, err := parseScan(c, 1, true)
 	if err != nil {
 		return err
 	}
-	var found []string
+	var found, over []string
 	next := c.Tx.db.scan(cursor, o.count, func(e *Entry) {
-		if c.Tx.expired(e) || o.kind != "" && TypeName(e.Value) != o.kind || o.match != nil && !glob.Match(o.match, []byte(e.Key), false) {
-			return
+		switch {
+		case !o.wants(e):
+		case c.Tx.expired(e):
+			over = append(over, e.Key)
+		default:
+			found = append(found, e.Key)
 		}
-		found = append(found, e.Key)
 	})
+	for _, key := range over {
+		c.Tx.peek([]byte(key)) // deletes it
+	}
 	c.Reply.Array(2)
 	c.Reply.BulkString(formatCursor(next))
 	c.Reply.Array(len(found))

@@ -52,6 +52,7 @@ const (
 	asSmallSet              // elements, likewise
 	asShape                 // types and lengths: elements are chosen at random
 	asTimeless              // instants and spans of time may differ
+	asLifetime              // how long a key lives: it is gone, for ever, or some time
 )
 
 type generator func(r *rand.Rand) trial
@@ -436,6 +437,8 @@ func (r reply) canonical(how comparison) string {
 		r = r.timeless()
 	}
 	switch {
+	case how == asLifetime && r.kind == ':' && r.text[0] != '-':
+		return "some time"
 	case r.kind != '*' && r.kind != '~' && r.kind != '%' && r.kind != '>':
 		if how == asShape && r.kind != '-' {
 			return string(r.kind)

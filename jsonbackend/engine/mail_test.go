@@ -5,20 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // heldLog keeps every unit back until the test decides what becomes of it.
 type heldLog struct {
 	NoLog
-	mu      sync.Mutex
-	seq     uint64
-	held    []held
-	decided atomic.Bool
+	mu   sync.Mutex
+	seq  uint64
+	held []held
 }
 
 type held struct {
@@ -58,7 +59,6 @@ func (l *heldLog) await(t *testing.T, bystander *client, n int) {
 }
 
 func (l *heldLog) decide(fate func(held)) {
-	l.decided.Store(true)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, h := range l.held {
@@ -66,35 +66,121 @@ func (l *heldLog) decide(fate func(held)) {
 	}
 }
 
-// Whoever is told of a write, or of what its writer published behind it, hears of it when it is durable.
+// hearing collects the last words of what a client is told, until it has heard one.
+func (c *client) hearing(last string) <-chan []string {
+	all := make(chan []string, 1)
+	go func() {
+		var list []string
+		for len(list) == 0 || list[len(list)-1] != last {
+			m, err := c.next()
+			if err != nil {
+				c.t.Errorf("waiting for %q: %v", last, err)
+				break
+			}
+			text := m.text
+			if len(m.items) > 0 {
+				text = m.items[len(m.items)-1].text
+			}
+			list = append(list, text)
+		}
+		all <- list
+	}()
+	return all
+}
+
+// Who is told of a write, or of what its writer publishes behind it, hears of it when it is durable.
 func TestMailLeavesWithItsUnit(t *testing.T) {
-	for _, batch := range []string{"SET k v", "MULTI|PUBLISH news x|SET k v|EXEC", "SET k v|PUBLISH news x", "PUBLISH news first|SET k v|PUBLISH news x"} {
+	for _, batch := range []string{"SET k v|PUBLISH news last", "MULTI|PUBLISH news first|SET k v|PUBLISH news last|EXEC"} {
 		t.Run(batch, func(t *testing.T) {
 			log := &heldLog{}
 			addr, stop := serve(t, New(Options{Log: log}))
 			defer stop()
-			bystander, writer, listener := dial(t, addr), dial(t, addr), listen(t, addr)
-			listener.do("SUBSCRIBE", "news")
-			heard := make(chan string, 10)
-			go func() {
-				for {
-					m, err := listener.next()
-					if err != nil {
-						close(heard)
-						return
-					}
-					if text := m.items[len(m.items)-1].text; text != "first" && !log.decided.Load() {
-						t.Errorf("heard %q of a write that could still be lost", text)
-					}
-					heard <- m.items[len(m.items)-1].text
-				}
-			}()
+			bystander, writer, listener, reader := dial(t, addr), dial(t, addr), listen(t, addr), dial(t, addr)
+			reader.do("SUBSCRIBE", "news")
+			events, news := listener.hearing("k"), reader.hearing("last") // "k" is new
 			writer.lines(batch)
 			log.await(t, bystander, 2)
+			select {
+			case list := <-events:
+				t.Errorf("heard %q of a write that could still be lost", list)
+			case list := <-news:
+				t.Errorf("heard %q behind a write that could still be lost", list)
+			default:
+			}
 			log.decide(func(h held) { h.r.Release(h.seq) })
-			for want := "set"; want != <-heard; {
+			<-events
+			<-news
+		})
+	}
+}
+
+// What a client publishes before it writes need not wait.
+func TestMailDoesNotWaitForLaterUnits(t *testing.T) {
+	log := &heldLog{}
+	addr, stop := serve(t, New(Options{Log: log}))
+	defer stop()
+	writer, reader := dial(t, addr), dial(t, addr)
+	reader.do("SUBSCRIBE", "news")
+	news := reader.hearing("first")
+	writer.lines("PUBLISH news first|SET k v|PUBLISH news last")
+	<-news
+}
+
+// A client whose write serves another one hears of that, in its place, when both units are durable.
+func TestOwnMailWaitsForTheUnitThatItTellsOf(t *testing.T) {
+	log := &heldLog{}
+	addr, stop := serve(t, New(Options{Log: log}))
+	defer stop()
+	release := func(upTo uint64) {
+		log.decide(func(h held) {
+			if h.seq <= upTo {
+				h.r.Release(h.seq)
 			}
 		})
+	}
+	bystander, writer, waiter := dial(t, addr), dial(t, addr), dial(t, addr)
+	writer.do("HELLO", "3")
+	writer.send("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
+	log.await(t, bystander, 1)
+	release(1)
+	writer.read()
+	writer.do("CONFIG", "SET", "notify-keyspace-events", "Kt")
+	writer.do("PSUBSCRIBE", "__key*")
+	waiter.send("XREADGROUP", "GROUP", "g", "new", "BLOCK", "0", "STREAMS", "s", ">")
+	for bystander.do("INFO", "clients"); !strings.Contains(bystander.do("INFO", "clients").text, "blocked_clients:1"); {
+	}
+	told := writer.hearing("xgroup-createconsumer")
+	writer.send("XADD", "s", "1-1", "f", "v")
+	log.await(t, bystander, 3)
+	release(2)
+	for range 100 {
+		bystander.do("PING")
+	}
+	select {
+	case list := <-told:
+		t.Errorf("heard %q of a write that could still be lost", list)
+	default:
+	}
+	release(3)
+	if diff := cmp.Diff([]string{"xadd", "1-1", "xgroup-createconsumer"}, <-told); diff != "" {
+		t.Errorf("the writer heard (-want +got):\n%s", diff)
+	}
+}
+
+// What a transaction publishes to its own client follows the reply, which may confirm the subscription.
+func TestOwnMailOfATransactionFollowsIt(t *testing.T) {
+	addr, stop := serve(t, New(Options{}))
+	defer stop()
+	c := dial(t, addr)
+	c.do("HELLO", "3")
+	c.lines("MULTI|SUBSCRIBE news|PUBLISH news x|GET k|EXEC|PING")
+	var got []string
+	for range 7 {
+		got = append(got, c.read().canonical(exactly))
+	}
+	want := []string{`+"OK"`, `+"QUEUED"`, `+"QUEUED"`, `+"QUEUED"`, `*3(>3($"subscribe", $"news", :"1"), :"1", _"")`, `>3($"message", $"news", $"x")`, `+"PONG"`}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("replies (-want +got):\n%s", diff)
 	}
 }
 
@@ -108,6 +194,15 @@ func TestWhoWouldHearOfALostWriteIsCut(t *testing.T) {
 	log.decide(func(h held) { h.r.Fail(h.seq, errors.New("the disk is full")) })
 	if m, err := listener.next(); err == nil {
 		t.Errorf("heard %v", m)
+	}
+}
+
+// awaitCut reads until the server closes the connection.
+func (c *client) awaitCut() {
+	c.t.Helper()
+	var late net.Error
+	if _, err := io.Copy(io.Discard, c.r); errors.As(err, &late) && late.Timeout() {
+		c.t.Error("the client was not cut")
 	}
 }
 
@@ -136,9 +231,7 @@ func TestASlowSubscriberIsCut(t *testing.T) {
 	if told < mostMail>>20 {
 		t.Errorf("cut after %d messages of 1 MiB", told)
 	}
-	if _, err := io.Copy(io.Discard, slow.conn); errors.Is(err, io.EOF) {
-		t.Error(err)
-	}
+	slow.awaitCut()
 	if n := publisher.do("PUBSUB", "NUMSUB", "news").items[1].text; n != "0" {
 		t.Errorf("%s subscribers are left", n)
 	}
@@ -158,8 +251,7 @@ func TestAUnitDoesNotTellAClientMoreThanItMayLeaveUnread(t *testing.T) {
 			publisher = greedy
 		}
 		publisher.send("PUBLISH", strings.Repeat("n", 40), strings.Repeat("x", 1<<20))
-		for err := error(nil); err == nil; _, err = greedy.next() {
-		}
+		greedy.awaitCut()
 		stop()
 	}
 }
@@ -167,7 +259,7 @@ func TestAUnitDoesNotTellAClientMoreThanItMayLeaveUnread(t *testing.T) {
 // Whatever happens at the same time: a client hears the messages of a channel between the confirmations that it subscribed
 // and that it did not, all of them, once, in order.
 func TestMessagesStayBetweenTheirConfirmations(t *testing.T) {
-	const publishers, subscribers, rounds = 3, 6, 60
+	const publishers, subscribers, rounds = 3, 6, 200
 	addr, stop := serve(t, New(Options{Log: &recorder{}}))
 	defer stop()
 	var listening, speaking sync.WaitGroup
