@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -106,6 +107,28 @@ func everything(v *View) (lines []string) {
 	}
 	slices.Sort(lines)
 	return lines
+}
+
+// A key is deleted in its time where it is by then.
+func TestMovedKeysExpireWhereTheyAre(t *testing.T) {
+	s := newStage(t)
+	c := s.client()
+	for i, line := range []string{"RENAME k renamed", "COPY k copied", "RENAMENX k same", "MOVE k 1", "SWAPDB 0 2"} {
+		c.line(fmt.Sprintf("SET k v PXAT %d", 4_000_000_000_000+i))
+		c.line(line)
+	}
+	var got []string
+	s.e.Locked(func() {
+		for _, d := range s.e.dbs {
+			for e := d.nextDue(math.MaxInt64); e != nil; e = d.nextDue(math.MaxInt64) {
+				got = append(got, fmt.Sprintf("%d in %d %s", e.Expire-4_000_000_000_000, d.id, e.Key))
+			}
+		}
+	})
+	want := []string{"3 in 1 k", "0 in 2 renamed", "1 in 2 copied", "2 in 2 same", "4 in 2 k"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +due\n%s", diff)
+	}
 }
 
 // The owner of the engine hears of both keys that a command concerns, and of databases that were exchanged.

@@ -1,9 +1,9 @@
 package engine
 
 import (
+	"bytes"
 	"math"
 	"strconv"
-	"strings"
 
 	"github.com/omniproxy/omniproxy/resp/glob"
 	"github.com/omniproxy/omniproxy/resp/wire"
@@ -88,11 +88,6 @@ func parseCursor(b []byte) (uint64, bool) {
 // the pattern matcher would not.
 func matchesAll(pattern []byte) bool { return len(pattern) == 1 && pattern[0] == '*' }
 
-// wants reports whether SCAN is to show a key.
-func (o *scanOptions) wants(e *Entry) bool {
-	return (o.kind == nil || strings.EqualFold(TypeName(e.Value), string(o.kind))) && (o.match == nil || glob.Match(o.match, []byte(e.Key), false))
-}
-
 func scan(c *Call) error {
 	cursor, o, err := parseScan(c, 1, true)
 	if err != nil {
@@ -101,10 +96,10 @@ func scan(c *Call) error {
 	var found, over []string
 	next := c.Tx.db.scan(cursor, o.count, func(e *Entry) {
 		switch {
-		case !o.wants(e):
+		case o.match != nil && !glob.Match(o.match, []byte(e.Key), false):
 		case c.Tx.expired(e):
 			over = append(over, e.Key)
-		default:
+		case o.kind == nil || bytes.EqualFold([]byte(TypeName(e.Value)), o.kind):
 			found = append(found, e.Key)
 		}
 	})

@@ -1,10 +1,6 @@
 package engine
 
-import (
-	"strings"
-
-	"github.com/omniproxy/omniproxy/resp/wire"
-)
+import "github.com/omniproxy/omniproxy/resp/wire"
 
 // Strings: https://redis.io/commands/?group=string
 var stringHandlers = handlers{
@@ -98,29 +94,32 @@ func mget(c *Call) error {
 
 // lifetime is what SET and GETEX are told about the expiry of a key: at most one of the options, which may be repeated.
 type lifetime struct {
-	word string // EX, PX, EXAT or PXAT, KEEPTTL of SET or PERSIST of GETEX; "" = nothing was said
-	at   int    // where the number is that belongs to it, the last one counts; 0 = none does
+	word string   // EX, PX, EXAT or PXAT, KEEPTTL of SET or PERSIST of GETEX; "" = nothing was said
+	at   int      // where the number is that belongs to it, the last one counts; 0 = none does
+	unit timeUnit // of the number
 }
 
 // timed is how each option words an instant.
-var timed = map[string]timeUnit{"EX": inSeconds, "PX": inMillis, "EXAT": atSeconds, "PXAT": atMillis}
+var timed = []struct {
+	word string
+	unit timeUnit
+}{{"EX", inSeconds}, {"PX", inMillis}, {"EXAT", atSeconds}, {"PXAT", atMillis}}
 
 // take reads the option at the i-th word; timeless is the one that has no number. It returns how many words the option is
 // long, 0 if it is another one, or one too many.
 func (l *lifetime) take(c *Call, i int, timeless string) int {
-	word := strings.ToUpper(string(c.Args[i]))
-	if l.word != "" && l.word != word {
-		return 0
-	}
-	if word == timeless {
-		l.word = word
+	fits := func(word string) bool { return c.Is(i, word) && (l.word == "" || l.word == word) }
+	if fits(timeless) {
+		l.word = timeless
 		return 1
 	}
-	if _, ok := timed[word]; !ok || i+1 == len(c.Args) {
-		return 0
+	for _, option := range timed {
+		if fits(option.word) && i+1 < len(c.Args) {
+			*l = lifetime{option.word, i + 1, option.unit}
+			return 2
+		}
 	}
-	l.word, l.at = word, i+1
-	return 2
+	return 0
 }
 
 // instant returns when the key is to expire, in Unix milliseconds; 0 if no time was given.
@@ -128,7 +127,7 @@ func (l *lifetime) instant(c *Call) (int64, error) {
 	if l.at == 0 {
 		return 0, nil
 	}
-	return c.positiveInstant(l.at, timed[l.word])
+	return c.positiveInstant(l.at, l.unit)
 }
 
 // getEX changes the expiry of what it gets (https://redis.io/commands/getex).

@@ -84,6 +84,7 @@ func (c *client) hearing(last string) <-chan []string {
 			list = append(list, text)
 		}
 		all <- list
+		close(all)
 	}()
 	return all
 }

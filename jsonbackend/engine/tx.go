@@ -280,9 +280,6 @@ func (tx *Tx) String(key []byte) ([]byte, error) {
 	if s == nil || err != nil {
 		return nil, err
 	}
-	if s.B == nil {
-		return []byte{}, nil
-	}
 	return s.B, nil
 }
 
