@@ -157,7 +157,7 @@ func TestMovesAreTold(t *testing.T) {
 		{"MSET x 1 y 2", []string{"0 x", "0 y"}},
 		{"GETEX x PXAT 1", []string{"0 x"}},
 	} {
-		told = nil
+		e.Locked(func() { told = nil })
 		c.line(step.command)
 		var got []string
 		e.Locked(func() { got = told })
