@@ -61,7 +61,7 @@ func BenchmarkManyKeys(b *testing.B) {
 	})
 }
 
-// Small commands, and edits of a large string, which must not copy it.
+// Small commands, and edits of a large string, which must not copy it. Only the first edit in its midst after a freeze does.
 func BenchmarkStrings(b *testing.B) {
 	e := New(Options{Log: forgetful{}})
 	do := inProcess(b, e)
@@ -71,6 +71,15 @@ func BenchmarkStrings(b *testing.B) {
 			b.ReportAllocs()
 			cmd := request(b, line)
 			for range b.N {
+				do(cmd)
+			}
+		})
+	}
+	for _, line := range []string{"APPEND big x", "SETRANGE big 1000 x"} {
+		b.Run("freeze; "+line, func(b *testing.B) {
+			cmd := request(b, line)
+			for range b.N {
+				e.Freeze(nil)
 				do(cmd)
 			}
 		})

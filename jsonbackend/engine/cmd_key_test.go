@@ -128,6 +128,23 @@ func TestIdleTimeIsSinceTheLastUse(t *testing.T) {
 	}
 }
 
+// Where nothing may be deleted RANDOMKEY does not look for a live key for ever.
+func TestRandomKeyOfKeysThatAllHaveExpired(t *testing.T) {
+	e := New(Options{ReadOnly: true})
+	if err := e.Replay(0, words([]string{"SET", "k", "v", "PXAT", "1"})); err != nil {
+		t.Fatal(err)
+	}
+	addr, stop := serve(t, e)
+	defer stop()
+	c := dial(t, addr)
+	if got := c.line("RANDOMKEY"); got != "k" {
+		t.Errorf("RANDOMKEY: %s", got)
+	}
+	if got := c.line("SCAN 0"); got != "[0 []]" {
+		t.Errorf("SCAN: %s", got)
+	}
+}
+
 // A key whose time is over is none for every command, whether it was deleted yet or not.
 func TestExpiredKeysAreNone(t *testing.T) {
 	oracle := dial(t, redistest.Start(t, "--enable-debug-command", "yes"))

@@ -49,13 +49,14 @@ const embstrMax = 44
 // Str is a byte string.
 //
 // B may be read, and kept, by whoever reads a copy that is not edited any more. Setting B makes a Str; from then on it is
-// edited by the methods alone, which never change bytes that a copy shares. Bytes behind len(B) belong to them too: whoever
-// makes a Str gives it a slice that nobody else appends to.
+// edited by the methods alone, which never change bytes that a copy shares. The room behind len(B) belongs to one copy, the
+// youngest: whoever makes a Str gives it a slice that nobody else appends to.
 type Str struct {
 	B []byte
 
-	shared bool // B[:len(B)] belongs to another copy too
-	made   making
+	shared   bool // B[:len(B)] belongs to another copy too
+	roomless bool // what is behind len(B) belongs to another copy
+	made     making
 }
 
 // making is how a string came to be, as far as Redis' encoding of it shows.
@@ -67,10 +68,11 @@ const (
 	madeInPlace               // by an edit in place
 )
 
-// Clone implements [Value]. The copy shares the bytes but not the room behind them.
+// Clone implements [Value]. The copy shares the bytes and takes the room behind them.
 func (s *Str) Clone() Value {
-	s.shared = true
-	return &Str{B: slices.Clip(s.B), shared: true, made: s.made}
+	c := &Str{B: s.B, shared: true, roomless: s.roomless, made: s.made}
+	s.shared, s.roomless = true, true
+	return c
 }
 
 // Len is the length in bytes.
@@ -84,15 +86,18 @@ func (s *Str) SetFloat(p []byte) { s.replace(p, madeFloat) }
 
 func (s *Str) replace(p []byte, made making) {
 	if s.shared {
-		s.B, s.shared = nil, false
+		*s = Str{}
 	}
 	s.B, s.made = append(s.B[:0], p...), made
 }
 
-// Append adds p at the end, in amortized O(len(p)).
+// Append adds p at the end, in amortized O(len(p)). Whoever shares the bytes before does not see it.
 func (s *Str) Append(p []byte) {
-	if len(s.B)+len(p) > cap(s.B) {
-		s.shared = false // append copies
+	if s.roomless {
+		s.B = slices.Clip(s.B)
+	}
+	if len(s.B)+len(p) > cap(s.B) { // then append copies
+		s.shared, s.roomless = false, false
 	}
 	s.B, s.made = append(s.B, p...), madeInPlace
 }
@@ -115,7 +120,7 @@ func (s *Str) Edit(n int) []byte {
 	}
 	b := make([]byte, n, room)
 	copy(b, s.B)
-	s.B, s.shared = b, false
+	s.B, s.shared, s.roomless = b, false, false
 	return b
 }
 

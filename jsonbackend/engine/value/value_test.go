@@ -115,6 +115,23 @@ func TestStrLikeItsModel(t *testing.T) {
 	})
 }
 
+// What is appended after a copy was made is not a reason to copy what was there before.
+func TestStrIsNotCopiedToAppend(t *testing.T) {
+	s := &Str{}
+	s.Edit(1000)
+	s.Append([]byte("room"))
+	frozen, room := s.B, cap(s.B)-len(s.B)
+	c := s.Clone().(*Str)
+	c.Append(bytes.Repeat([]byte("c"), room))
+	if &c.B[0] != &frozen[0] {
+		t.Error("the copy that was made last had no room")
+	}
+	s.Append([]byte("s"))
+	if &s.B[0] == &frozen[0] {
+		t.Error("both copies append in one place")
+	}
+}
+
 // Strings grow at their end without being copied each time, and not by more than a quarter more than they need.
 func TestStrGrowsByAQuarter(t *testing.T) {
 	var s Str
