@@ -20,57 +20,11 @@ import (
 	"github.com/omniproxy/omniproxy/resp/wire"
 )
 
-// workload is what one client of a benchmark sends at a time: commands, and how many replies they bring.
-type workload struct {
-	name  string
-	build func(w *wire.Writer, n int64) (replies int)
-}
-
-func command(w *wire.Writer, words ...string) {
-	w.Array(len(words))
-	for _, word := range words {
-		w.BulkString(word)
-	}
-}
-
-var kilobyte = `{"task_id": "t", "result": {"text": "` + strings.Repeat("x", 950) + `"}, "saved_at": 1763859213.123456}`
-
-// workloads are what OmniDaemon sends, and what every benchmark of Redis has.
-var workloads = []workload{
-	{"GET", func(w *wire.Writer, n int64) int {
-		command(w, "GET", "bench:"+strconv.FormatInt(n%1000, 10))
-		return 1
-	}},
-	{"SET", func(w *wire.Writer, n int64) int {
-		command(w, "SET", "bench:"+strconv.FormatInt(n%1000, 10), kilobyte)
-		return 1
-	}},
-	{"add_agent", func(w *wire.Writer, n int64) int {
-		topic, name := "t"+strconv.FormatInt(n%10, 10), "a"+strconv.FormatInt(n%1000, 10)
-		command(w, "MULTI")
-		command(w, "HSET", "omni:agent:"+topic+":"+name, "name", name, "callback_name", "cb", "tools", "[]", "description", "d",
-			"config", "{}", "topic", topic, "created_at", "1763859213.5")
-		command(w, "SADD", "omni:agents:topic:"+topic, name)
-		command(w, "SADD", "omni:topics", topic)
-		command(w, "EXEC")
-		return 5
-	}},
-	{"save_result", func(w *wire.Writer, n int64) int {
-		id := "r" + strconv.FormatInt(n%1000, 10)
-		command(w, "SETEX", "omni:result:"+id, "86400", strings.Replace(kilobyte, `"t"`, `"`+id+`"`, 1))
-		command(w, "ZADD", "omni:results:index", "1763859213.5", id)
-		return 2
-	}},
-	{"publish", func(w *wire.Writer, n int64) int {
-		command(w, "XADD", "omni-stream:t", "MAXLEN", "~", "10000", "*", "data", `{"topic": "t", "content": "c"}`)
-		return 1
-	}},
-}
-
-// run sends a workload b.N times, pipelined, from 50 clients.
-func run(b *testing.B, addr string, load workload, pipeline int) {
+// run sends a workload b.N times, pipelined, from 50 clients, to the server whose process is pid; 0 is this very process.
+func run(b *testing.B, addr string, pid int, load workload, pipeline int) {
 	b.Helper()
-	var turn atomic.Int64
+	var clients, turn atomic.Int64
+	before := cpuMicros(b, pid)
 	b.SetParallelism(25) // of 2 cores
 	b.RunParallel(func(pb *testing.PB) {
 		c, err := net.Dial("tcp", addr)
@@ -80,10 +34,16 @@ func run(b *testing.B, addr string, load workload, pipeline int) {
 		}
 		defer c.Close()
 		in := bufio.NewReaderSize(c, 64<<10)
-		for {
+		for me := (sender{id: clients.Add(1)}); ; {
 			var w wire.Writer
 			replies := 0
-			for ; replies/load.build(new(wire.Writer), 0) < pipeline && pb.Next(); replies += load.build(&w, turn.Add(1)) {
+			for range pipeline {
+				if !pb.Next() {
+					break
+				}
+				me.turn = turn.Add(1)
+				replies += load.build(&w, &me)
+				me.sent++
 			}
 			if replies == 0 {
 				return
@@ -100,6 +60,9 @@ func run(b *testing.B, addr string, load workload, pipeline int) {
 			}
 		}
 	})
+	if pid != 0 {
+		b.ReportMetric(float64(cpuMicros(b, pid)-before)/float64(b.N), "cpu-us/op")
+	}
 }
 
 // skip reads one reply of RESP2; an error reply is an error.
@@ -126,18 +89,23 @@ func skip(in *bufio.Reader) error {
 
 // BenchmarkServers compares servers in one run: redis-server twice, as a control of the noise, with the same durability.
 func BenchmarkServers(b *testing.B) {
-	mini := miniredis.RunT(b)
-	servers := []struct{ name, addr string }{
-		{"redis", redistest.Start(b, "--appendonly", "yes", "--appendfsync", "everysec")},
-		{"omniproxy", serve(b, b.TempDir()).Addr},
-		{"miniredis", mini.Addr()},
-		{"redis-again", redistest.Start(b, "--appendonly", "yes", "--appendfsync", "everysec")},
+	durable := []string{"--appendonly", "yes", "--appendfsync", "everysec"}
+	redis, again := redistest.Start(b, durable...), redistest.Start(b, durable...)
+	o := serve(b, b.TempDir())
+	servers := []struct {
+		name, addr string
+		pid        int
+	}{
+		{"redis", redis, pid(b, redis)},
+		{"omniproxy", o.Addr, o.cmd.Process.Pid},
+		{"miniredis", miniredis.RunT(b).Addr(), 0},
+		{"redis-again", again, pid(b, again)},
 	}
 	for _, load := range workloads {
 		for _, pipeline := range []int{1, 16} {
 			for _, s := range servers {
 				b.Run(fmt.Sprintf("%s/pipeline=%d/%s", load.name, pipeline, s.name), func(b *testing.B) {
-					run(b, s.addr, load, pipeline)
+					run(b, s.addr, s.pid, load, pipeline)
 				})
 			}
 		}
@@ -150,11 +118,9 @@ func BenchmarkWriteBesideRecords(b *testing.B) {
 		o := serve(b, b.TempDir())
 		fill(b, o.Addr, records)
 		settle(b, o, records)
-		for _, load := range workloads[2:4] {
+		for _, load := range []workload{addAgent, saveResult} {
 			b.Run(fmt.Sprintf("%s/records=%d", load.name, records), func(b *testing.B) {
-				before := cpuMicros(b, o.cmd.Process.Pid)
-				run(b, o.Addr, load, 1)
-				b.ReportMetric(float64(cpuMicros(b, o.cmd.Process.Pid)-before)/float64(b.N), "cpu-us/op")
+				run(b, o.Addr, o.cmd.Process.Pid, load, 1)
 			})
 		}
 	}
@@ -202,9 +168,12 @@ func settle(b *testing.B, o *omniproxy, records int) {
 	b.Fatal("not published after a minute")
 }
 
-// cpuMicros is the time that a process has spent on the processors, in steps of 10 ms.
+// cpuMicros is the time that a process has spent on the processors, in steps of 10 ms; 0 of process 0.
 func cpuMicros(b *testing.B, pid int) int64 {
 	b.Helper()
+	if pid == 0 {
+		return 0
+	}
 	f, err := os.Open(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		b.Fatal(err)
