@@ -11,17 +11,20 @@ const module = "github.com/omniproxy/omniproxy/"
 
 // walls says what each folder may import of this module, and which foreign modules only it may import.
 var walls = map[string][]string{
-	"keyspace":                 {},
-	"resp/wire":                {},
-	"resp/glob":                {},
-	"resp/command":             {"resp/wire", "resp/glob"},
-	"resp":                     {"resp/wire", "resp/command"},
-	"jsonbackend/engine/value": {},
-	"jsonbackend/engine":       {"jsonbackend/engine/value", "resp", "resp/wire", "resp/command", "resp/glob"},
-	"jsonbackend/aof":          {},
-	"jsonbackend/lens/pyjson":  {},
-	"jsonbackend/lens":         {"jsonbackend/lens/pyjson", "jsonbackend/engine", "jsonbackend/engine/value", "keyspace"},
-	"jsonbackend":              {"jsonbackend/engine", "jsonbackend/engine/value", "jsonbackend/aof", "jsonbackend/lens", "jsonbackend/lens/pyjson", "keyspace", "resp", "resp/wire"},
+	"keyspace":                  {},
+	"resp/wire":                 {},
+	"resp/glob":                 {},
+	"resp/command":              {"resp/wire", "resp/glob"},
+	"resp":                      {"resp/wire", "resp/command"},
+	"jsonbackend/engine/value":  {},
+	"jsonbackend/engine":        {"jsonbackend/engine/value", "resp", "resp/wire", "resp/command", "resp/glob"},
+	"jsonbackend/disk":          {},
+	"jsonbackend/disk/disktest": {"jsonbackend/disk"},
+	"jsonbackend/aof":           {"jsonbackend/disk"},
+	"jsonbackend/lens/pyjson":   {},
+	"jsonbackend/lens":          {"jsonbackend/lens/pyjson", "jsonbackend/engine", "jsonbackend/engine/value", "keyspace"},
+	"jsonbackend/seen":          {"jsonbackend/disk", "jsonbackend/lens"},
+	"jsonbackend":               {"jsonbackend/engine", "jsonbackend/engine/value", "jsonbackend/aof", "jsonbackend/disk", "jsonbackend/lens", "jsonbackend/lens/pyjson", "jsonbackend/seen", "keyspace", "resp", "resp/command", "resp/wire"},
 }
 
 // only lists packages, by a part of their path, that few may import.

@@ -10,10 +10,13 @@ import (
 	"time"
 
 	"github.com/omniproxy/omniproxy/jsonbackend/aof"
+	"github.com/omniproxy/omniproxy/jsonbackend/disk"
 	"github.com/omniproxy/omniproxy/jsonbackend/engine"
 	"github.com/omniproxy/omniproxy/jsonbackend/engine/value"
 	"github.com/omniproxy/omniproxy/jsonbackend/lens"
+	"github.com/omniproxy/omniproxy/jsonbackend/seen"
 	"github.com/omniproxy/omniproxy/keyspace"
+	"github.com/omniproxy/omniproxy/resp"
 )
 
 // Backend serves one directory. It is a [resp.Backend].
@@ -24,16 +27,19 @@ type Backend struct {
 	lock   *lock    // nil if nothing is written
 	log    *aof.Log // nil if nothing is written
 
+	disk      disk.Disk
 	files     []*file
+	stranger  stranger
 	host      *host
+	loading   atomic.Pointer[loading] // nil once the directory is open
 	rewriting atomic.Bool
-	stop      chan struct{}
-	closed    sync.WaitGroup // what runs in the background
+	// of the rewrite under way
+	rewrittenKeys, keysToRewrite atomic.Int64
+	stop                         chan struct{}
+	closed                       sync.WaitGroup // what runs in the background
 }
 
-// Open makes a directory ready to be served: it replays the append-only file, or loads the JSON files if there is none,
-// and reads what was edited meanwhile. A file that cannot be read stops a first load with its position, and nothing has
-// been touched.
+// Open is New and Load.
 func Open(opts Options) (*Backend, error) {
 	b, err := open(opts)
 	if err == nil {
@@ -44,15 +50,33 @@ func Open(opts Options) (*Backend, error) {
 
 // open does what Open does, except that nothing runs in the background yet.
 func open(opts Options) (*Backend, error) {
+	b, err := New(opts)
+	if err == nil {
+		err = b.load()
+	}
+	return b, err
+}
+
+// New returns a backend of a directory that it has not looked at yet. Until Load has returned clients may do only what
+// [Backend.Loading] lets them.
+func New(opts Options) (*Backend, error) {
 	dir, err := filepath.Abs(opts.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
 	opts.Dir = dir
 	b := &Backend{opts: opts, layout: keyspace.Layout{Prefix: opts.Prefix}, stop: make(chan struct{})}
-	b.host = &host{b: b, lastSave: time.Now()}
-	for _, view := range lens.Views(b.layout, opts.DB) {
-		b.files = append(b.files, &file{View: view, path: filepath.Join(dir, view.File()), seen: &seen{}})
+	b.host = &host{b: b, lastSave: time.Now(), saveTook: -1}
+	b.host.rewritePercentage.Store(rewritePercentage)
+	b.host.rewriteMinSize.Store(rewriteMinSize)
+	b.loading.Store(&loading{began: time.Now()})
+	b.disk = opts.disk
+	if b.disk == nil {
+		b.disk = disk.OS{}
+	}
+	for i, view := range lens.Views(b.layout, opts.DB) {
+		b.files = append(b.files, &file{View: view, index: i, disk: b.disk, path: filepath.Join(dir, view.File()),
+			seen: &seen.History{}, pace: pace{stop: b.stop}})
 	}
 	b.Engine = engine.New(engine.Options{
 		ReadOnly:  opts.ReadOnly,
@@ -61,16 +85,32 @@ func open(opts Options) (*Backend, error) {
 		StreamCap: b.streamCap,
 		Host:      b.host,
 	})
+	return b, nil
+}
+
+// Load makes the directory ready to be served: it replays the append-only file, or loads the JSON files if there is none,
+// and reads what was edited meanwhile. A file that cannot be read stops a first load with its position, and nothing has
+// been touched. After an error the backend is of no use.
+func (b *Backend) Load() error {
+	err := b.load()
+	if err == nil {
+		b.start()
+	}
+	return err
+}
+
+func (b *Backend) load() error {
 	open := b.openDurable
 	if b.transient() {
 		open = b.openTransient
 	}
 	if err := open(); err != nil {
 		b.abandon()
-		return nil, err
+		return err
 	}
-	b.host.changes = 0
-	return b, nil
+	b.Locked(func() { b.host.changes = 0 })
+	b.loading.Store(nil)
+	return nil
 }
 
 // start begins the work in the background: publishing and reading files, expiring keys, rewriting the log.
@@ -92,8 +132,8 @@ func (b *Backend) Announce(address string) error {
 	return b.lock.announce(address)
 }
 
-// Clients tells INFO who knows how many clients there are, now and ever.
-func (b *Backend) Clients(count func() (now int, ever int64)) { b.host.clients.Store(&count) }
+// ServedBy tells INFO whose clients ask.
+func (b *Backend) ServedBy(v *resp.Server) { b.host.server.Store(v) }
 
 // Counts is how much a directory holds, as the start line says it.
 type Counts struct{ Agents, Results, Metrics, Streams, Other int }
@@ -153,6 +193,9 @@ func (b *Backend) abandon() error {
 	var err error
 	if b.log != nil {
 		err = b.log.Close()
+	}
+	for _, f := range b.files {
+		err = errors.Join(err, f.seen.Close())
 	}
 	if b.lock != nil {
 		err = errors.Join(err, b.lock.release())

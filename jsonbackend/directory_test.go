@@ -32,8 +32,9 @@ type directory struct {
 
 // events are what a backend reported, in order.
 type events struct {
-	mu   sync.Mutex
-	list []string
+	mu       sync.Mutex
+	list     []string
+	replaced []string // keys whose values were replaced
 }
 
 func (e *events) add(format string, a ...any) {
@@ -59,11 +60,18 @@ func (e *events) events() Events {
 		Edited:      func(file string, commands int) { e.add("edited %s: %d", file, commands) },
 		Refused:     func(file string, err error) { e.add("refused %s: %v", file, err) },
 		Ignored:     func(file string) { e.add("ignored %s", file) },
+		Replaced: func(_ string, keys []string, _ string) {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			e.replaced = append(e.replaced, keys...)
+		},
+		Stranger:    func(string) { e.add("stranger") },
 		Broken:      func(file string, err error) { e.add("broken %s: %v", file, err) },
 		Mended:      func(file string) { e.add("mended %s", file) },
 		Rewritten:   func(int64, time.Duration) { e.add("rewritten") },
 		Unrewritten: func(err error) { e.add("unrewritten: %v", err) },
 		LogFailed:   func(err error) { e.add("log failed: %v", err) },
+		LogResumed:  func(time.Duration) { e.add("log resumed") },
 	}
 }
 

@@ -1,13 +1,15 @@
 package jsonbackend
 
 import (
-	"crypto/sha256"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/omniproxy/omniproxy/jsonbackend/engine"
+	"github.com/omniproxy/omniproxy/jsonbackend/lens"
+	"github.com/omniproxy/omniproxy/jsonbackend/seen"
 )
 
 const (
@@ -17,28 +19,32 @@ const (
 )
 
 // note is what the log keeps with an edit: the file and the version that was read.
-func note(f *file, id versionID) string { return "read " + f.File() + " " + id.String() }
+func note(f *file, id seen.ID) string { return "read " + f.File() + " " + id.String() }
 
-func parseNote(note string) (file string, id versionID, ok bool) {
+func parseNote(note string) (file string, id seen.ID, ok bool) {
 	words := strings.Split(note, " ")
 	if len(words) != 3 || words[0] != "read" {
 		return "", id, false
 	}
-	id, ok = parseVersionID(words[2])
+	id, ok = seen.ParseID(words[2])
 	return words[1], id, ok
 }
 
 // lookAt notices what somebody else did to a file. It waits until he is done, unless this is the last look.
 func (b *Backend) lookAt(f *file, now time.Time, last bool) {
+	b.lookAtOuts(f, now)
 	stands, err := f.look()
 	if err != nil {
 		return // whoever publishes hears of it
 	}
-	if stands == f.disk {
+	if stands == f.known {
 		f.suspect = stands
+		if !f.certain && stands.settled(now) {
+			b.makeCertain(f, stands)
+		}
 		return
 	}
-	if f.suspect == f.disk {
+	if f.suspect == f.known {
 		f.differs = now
 	}
 	if stands != f.suspect {
@@ -53,12 +59,25 @@ func (b *Backend) lookAt(f *file, now time.Time, last bool) {
 		return
 	}
 	if missing { // no edit: clearing a file is {} or []
-		f.disk, f.stale = stands, !b.transient()
+		f.stands(stands)
+		f.stale = !b.transient()
 		b.showAll(f)
 		b.isWhole(f)
 		return
 	}
 	b.readAgain(f)
+}
+
+// makeCertain looks into a file that was changed, if at all, so soon after it was published or read that its time need
+// not show it.
+func (b *Backend) makeCertain(f *file, stands stamp) {
+	f.certain = true
+	if f.broken != nil || stands == (stamp{}) {
+		return
+	}
+	if id, err := f.idOf(f.path); err == nil && !f.seen.IsLast(id) {
+		b.readAgain(f)
+	}
 }
 
 // readAgain reads a file that is not as it was.
@@ -71,41 +90,56 @@ func (b *Backend) readAgain(f *file) {
 	case errors.Is(err, errMoving) || err == nil && doc == nil:
 		return
 	case err != nil:
-		f.disk = unknown
+		f.known = unknown
 		b.isBroken(f, err)
 		return
 	}
-	switch id := versionID(sha256.Sum256(doc)); {
-	case f.broken != nil: // the view may hold nothing
-	case f.seen.isLast(id):
-		f.disk, f.suspect = stands, stands
-		return
-	case f.seen.isStale(id):
-		if err := f.seen.restore(id); err != nil {
-			b.isBroken(f, err)
+	if f.broken == nil { // else the view may hold nothing
+		switch id := seen.IDOf(doc); b.judge(f, id, seen.Newest) {
+		case unchanged:
+			f.stands(stands)
+			return
+		case outdated:
+			if err := b.restore(f, id); err != nil {
+				b.isBroken(f, err)
+				return
+			}
+			f.stands(stands)
+			f.stale = !b.transient()
 			return
 		}
-		f.disk, f.suspect, f.stale = stands, stands, true
-		return
 	}
 	b.adopt(f, doc, stands)
+}
+
+// restore makes an earlier version, which stands on the disk again, the last one.
+func (b *Backend) restore(f *file, id seen.ID) error {
+	b.staleVersion()
+	base, err := f.seen.Base(*f.seen.Find(id, seen.Newest))
+	if err != nil {
+		return err
+	}
+	if _, err := f.seen.Stage(seen.Published, id, base); err != nil {
+		return err
+	}
+	return f.seen.Keep()
 }
 
 // adopt makes what stands on the disk the document: edits in it are done, then it is brought in line with the keys. What
 // cannot be read is left alone.
 func (b *Backend) adopt(f *file, doc []byte, stands stamp) {
 	if err := f.load(doc); err != nil {
-		f.disk, f.suspect = stands, stands
+		f.stands(stands)
 		b.isBroken(f, err)
 		return
 	}
 	commands, err := -1, error(nil)
-	switch id := versionID(sha256.Sum256(doc)); {
-	case f.seen.isLast(id):
-	case f.seen.isStale(id):
-		err = f.seen.restore(id)
+	switch id := seen.IDOf(doc); b.judge(f, id, seen.Newest) {
+	case unchanged:
+	case outdated:
+		err = b.restore(f, id)
 	default:
-		commands, err = b.consume(f, id, doc)
+		commands, err = b.consume(f, id, doc, seen.Read, seen.Newest)
 	}
 	if err != nil {
 		f.marks = marks{all: true} // the view holds what was not done
@@ -114,13 +148,30 @@ func (b *Backend) adopt(f *file, doc []byte, stands stamp) {
 		}
 		return
 	}
-	f.disk, f.suspect = stands, stands
+	f.stands(stands)
 	b.isWhole(f)
-	if b.showAll(f) && commands == 0 && b.opts.Events.Ignored != nil {
-		b.opts.Events.Ignored(f.File())
+	b.tell(f, commands, b.showAll(f))
+}
+
+// adoptAside does the edits of a document, which the view has loaded, that was published over by a version.
+func (b *Backend) adoptAside(f *file, id seen.ID, doc []byte, version int) error {
+	f.stale = true // the file says something else than the document
+	commands, err := b.consume(f, id, doc, seen.Aside, version)
+	if err != nil {
+		f.marks = marks{all: true}
+		return err
 	}
-	if commands > 0 && b.opts.Events.Edited != nil {
-		b.opts.Events.Edited(f.File(), commands)
+	b.tell(f, commands, b.showAll(f))
+	return nil
+}
+
+// tell reports what somebody's version came to.
+func (b *Backend) tell(f *file, commands int, over bool) {
+	switch e := b.opts.Events; {
+	case commands > 0 && e.Edited != nil:
+		e.Edited(f.File(), commands)
+	case commands == 0 && over && e.Ignored != nil:
+		e.Ignored(f.File())
 	}
 }
 
@@ -154,33 +205,53 @@ func (b *Backend) isWhole(f *file) {
 var errBusy = errors.New("the keyspace moves on too fast")
 
 // consume turns what somebody else did to the document, which the view has loaded, into one unit of work, and returns
-// how many commands that took.
-func (b *Backend) consume(f *file, id versionID, doc []byte) (commands int, err error) {
-	if f.seen.last() == nil && !b.transient() {
+// how many commands that took. Whatever the policy, the unit is synced: its file is about to be replaced.
+func (b *Backend) consume(f *file, id seen.ID, doc []byte, kind seen.Kind, before int) (commands int, err error) {
+	if f.seen.Last(before) == nil && !b.transient() {
 		if err := keepOriginal(filepath.Join(b.opts.Dir, own, "originals"), f, doc); err != nil {
 			return 0, err
 		}
 	}
-	read, err := f.seen.lastBase()
+	base := f.Base()
+	read, old, err := b.startedFrom(f, base, before)
 	if err != nil {
 		return 0, err
 	}
-	if err := f.seen.stage(id, false, f.Base()); err != nil {
+	if old {
+		b.staleVersion()
+	}
+	if f.index == lens.BusFile && !b.transient() {
+		if err := b.keepBus(f, id, doc); err != nil {
+			return 0, err
+		}
+	}
+	if _, err := f.seen.Stage(kind, id, base); err != nil {
 		return 0, err
 	}
-	defer f.seen.drop() // unless it was kept
+	defer func() { err = errors.Join(err, f.seen.Drop()) }() // unless it was kept
 	for range 100 {
 		now := b.Freeze(nil)
-		edits := f.Edits(read, now, now.At)
+		edits := slices.Collect(f.Edits(read, now, now.At))
+		lost, kept, err := b.replace(f, id, edits, now)
+		if err != nil {
+			return 0, err
+		}
 		switch err := b.edit(edits, now, note(f, id)); {
 		case errors.Is(err, engine.ErrStale):
+			b.unreplace(kept)
 			continue
 		case errors.Is(err, errLost):
 			return 0, err
 		case err != nil && b.opts.Events.Refused != nil:
 			b.opts.Events.Refused(f.File(), err)
 		}
-		return len(edits), f.seen.keep()
+		if kept != "" && b.opts.Events.Replaced != nil {
+			b.opts.Events.Replaced(f.File(), lost, kept)
+		}
+		if err := b.Sync(); err != nil {
+			return 0, errors.Join(errLost, err)
+		}
+		return len(edits), f.seen.Keep()
 	}
 	return 0, errBusy
 }

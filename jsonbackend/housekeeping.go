@@ -9,17 +9,17 @@ import (
 
 const (
 	expireEvery       = 100 * time.Millisecond
-	rewritePercentage = 100         // Redis' auto-aof-rewrite-percentage
-	rewriteMinSize    = 64 << 20    // Redis' auto-aof-rewrite-min-size
+	rewritePercentage = 100         // until CONFIG SET auto-aof-rewrite-percentage
+	rewriteMinSize    = 64 << 20    // until CONFIG SET auto-aof-rewrite-min-size
 	rewriteAgain      = time.Minute // a rewrite that failed is tried again
 )
 
-// housekeeper expires keys, begins rewrites of the log when it has grown, and notices when it fails.
+// housekeeper expires keys, begins rewrites of the log when it has grown, and mends it when it fails.
 func (b *Backend) housekeeper() {
 	clock := time.NewTicker(expireEvery)
 	defer clock.Stop()
 	var begun time.Time
-	failed := false
+	var mending mending
 	for {
 		var now time.Time
 		select {
@@ -27,18 +27,18 @@ func (b *Backend) housekeeper() {
 			return
 		case now = <-clock.C:
 		}
+		b.Sample()
 		b.ExpireDue()
-		if b.log == nil || failed {
+		if b.log == nil {
 			continue
 		}
 		stats := b.log.Stats()
-		if failed = stats.Err != nil; failed {
-			if b.opts.Events.LogFailed != nil {
-				b.opts.Events.LogFailed(stats.Err)
-			}
+		if stats.Err != nil {
+			b.mend(&mending, stats.Err)
 			continue
 		}
-		if stats.RewriteDue(rewritePercentage, rewriteMinSize) && (stats.RewriteFailures == 0 || now.Sub(begun) >= rewriteAgain) {
+		b.mended(&mending)
+		if stats.RewriteDue(b.host.rewritePercentage.Load(), b.host.rewriteMinSize.Load()) && (stats.RewriteFailures == 0 || now.Sub(begun) >= rewriteAgain) {
 			begun = now
 			b.rewriteLater()
 		}
@@ -76,6 +76,14 @@ func (b *Backend) rewrite() error {
 		return err
 	}
 	view := b.Freeze(func() { r.Rotate() })
+	all := 0
+	for db := range engine.Databases {
+		all += view.Len(db)
+	}
+	b.rewrittenKeys.Store(0)
+	b.keysToRewrite.Store(int64(all))
+	defer b.keysToRewrite.Store(0)
+	defer b.rewrittenKeys.Store(0)
 	for db := range engine.Databases {
 		for e := range view.All(db) {
 			for args := range engine.Commands(e) {
@@ -88,6 +96,7 @@ func (b *Backend) rewrite() error {
 				r.Abort()
 				return errStopped
 			}
+			b.rewrittenKeys.Add(1)
 		}
 	}
 	return r.Commit()

@@ -1,19 +1,20 @@
 package jsonbackend
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/omniproxy/omniproxy/jsonbackend/aof"
+	"github.com/omniproxy/omniproxy/jsonbackend/disk"
 	"github.com/omniproxy/omniproxy/jsonbackend/engine"
 	"github.com/omniproxy/omniproxy/jsonbackend/lens"
+	"github.com/omniproxy/omniproxy/jsonbackend/seen"
 )
 
 const (
@@ -34,12 +35,12 @@ func (b *Backend) openTransient() error {
 // nothing in it is touched.
 func (b *Backend) openDurable() error {
 	own := filepath.Join(b.opts.Dir, own)
-	if err := checkFormat(own); err != nil {
+	if err := b.checkFormat(own); err != nil {
 		return err
 	}
 	log := filepath.Join(own, "aof")
 	var docs map[*file][]byte
-	if names, err := os.ReadDir(log); errors.Is(err, fs.ErrNotExist) || len(names) == 0 {
+	if names, err := b.disk.List(log); errors.Is(err, fs.ErrNotExist) || len(names) == 0 {
 		if docs, err = b.loadFiles(); err != nil {
 			return err
 		}
@@ -52,7 +53,7 @@ func (b *Backend) openDurable() error {
 		return err
 	}
 	if !empty {
-		return b.reopen(own, logged)
+		return b.reopen(logged)
 	}
 	if docs == nil { // the first load before this one did not come to its end
 		if docs, err = b.loadFiles(); err != nil {
@@ -63,9 +64,9 @@ func (b *Backend) openDurable() error {
 }
 
 // checkFormat refuses a folder of a newer omniproxy.
-func checkFormat(own string) error {
+func (b *Backend) checkFormat(own string) error {
 	path := filepath.Join(own, "format")
-	text, err := os.ReadFile(path)
+	text, err := disk.ReadFile(b.disk, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -80,30 +81,28 @@ func checkFormat(own string) error {
 	return nil
 }
 
-// take makes the directory ours: lock, format, and a .gitignore, for nothing of ours belongs into a repository. What a
-// crash left half published goes.
+// take makes the directory ours: lock, format, and a .gitignore, for nothing of ours belongs into a repository.
 func (b *Backend) take(own string) (err error) {
-	if err := os.MkdirAll(b.opts.Dir, 0o755); err != nil {
+	if err := disk.MakeDir(b.disk, b.opts.Dir, 0o755); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
-	if err := os.Mkdir(own, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("data directory: %w", err)
-	}
-	if b.lock, err = takeLock(own); err != nil {
-		return err
-	}
-	for name, text := range map[string]string{".gitignore": "*\n", "format": strconv.Itoa(formatVersion) + "\n"} {
-		path := filepath.Join(own, name)
-		if _, err := os.Lstat(path); err == nil {
-			continue
-		}
-		if err := writeFile(path, []byte(text), 0o644); err != nil {
+	for _, dir := range []string{own, filepath.Join(own, "seen"), b.outDir()} {
+		if err := disk.MakeDir(b.disk, dir, 0o700); err != nil {
 			return fmt.Errorf("data directory: %w", err)
 		}
 	}
-	for _, f := range b.files {
-		if target, err := resolve(f.path); err == nil {
-			os.Remove(stageName(target))
+	if b.opts.disk == nil { // others have no locks
+		if b.lock, err = takeLock(own); err != nil {
+			return err
+		}
+	}
+	for name, text := range map[string]string{".gitignore": "*\n", "format": strconv.Itoa(formatVersion) + "\n"} {
+		path := filepath.Join(own, name)
+		if _, err := b.disk.Stat(path); err == nil {
+			continue
+		}
+		if err := disk.ReplaceFile(b.disk, path, path+".part", []byte(text), 0o644); err != nil {
+			return fmt.Errorf("data directory: %w", err)
 		}
 	}
 	return nil
@@ -111,22 +110,28 @@ func (b *Backend) take(own string) (err error) {
 
 // replay opens the append-only file and does everything in it again. It returns which version of each file was read last,
 // as the notes of the units say, and whether there was nothing to do.
-func (b *Backend) replay(dir string) (logged map[string]versionID, empty bool, err error) {
-	logged = map[string]versionID{}
-	log, report, err := aof.Open(dir, aof.Options{Policy: b.opts.Fsync}, aof.Replay{
+func (b *Backend) replay(dir string) (logged map[string]seen.ID, empty bool, err error) {
+	logged = map[string]seen.ID{}
+	log, report, err := aof.Open(dir, aof.Options{Policy: b.opts.Fsync, Disk: b.disk}, aof.Replay{
 		Effect: b.Engine.Replay,
 		Note: func(_ uint64, note string) {
 			if name, id, ok := parseNote(note); ok {
 				logged[name] = id
 			}
 		},
-		Progress: b.opts.Events.Loading,
+		Progress: b.progress,
 	})
 	if err != nil {
+		if _, ok := errors.AsType[*aof.Damage](err); ok {
+			err = fmt.Errorf("%w; nothing was touched: restore a backup, or see what a repair would cost: omniproxy check %s --repair", err, b.opts.Dir)
+		}
 		return nil, false, fmt.Errorf("append-only file %s: %w", dir, err)
 	}
-	b.log = log
+	b.Locked(func() { b.log = log })
 	b.SetLog(durable{log})
+	if report.Copied && b.opts.Events.Copied != nil {
+		b.opts.Events.Copied()
+	}
 	if cut := report.Cut; cut.Bytes > 0 && b.opts.Events.Torn != nil {
 		b.opts.Events.Torn(cut.File, cut.Offset, cut.Bytes)
 	}
@@ -139,6 +144,16 @@ type durable struct{ *aof.Log }
 // Synced implements [engine.Log].
 func (d durable) Synced(seq uint64, r engine.Releaser) { d.Log.Synced(seq, r) }
 
+// Err implements [engine.Log], in the words that Redis' clients are told: strerror(3)'s for what the system says.
+func (d durable) Err() error {
+	err := d.Log.Err()
+	if number, ok := errors.AsType[syscall.Errno](err); ok {
+		text := number.Error()
+		return errors.New(strings.ToUpper(text[:1]) + text[1:])
+	}
+	return err
+}
+
 // loadFiles loads every file into memory, for the first time. It returns their contents.
 func (b *Backend) loadFiles() (docs map[*file][]byte, err error) {
 	docs = map[*file][]byte{}
@@ -150,17 +165,15 @@ func (b *Backend) loadFiles() (docs map[*file][]byte, err error) {
 		if err != nil {
 			return nil, err
 		}
-		f.disk, f.suspect = stands, stands
+		f.stands(stands)
 		docs[f] = doc
 	}
 	for _, f := range b.files {
 		now := b.Freeze(nil)
-		edits := f.Edits(lens.Base{}, now, now.At)
-		for i, e := range edits {
+		for e := range f.Edits(lens.Base{}, now, now.At) {
 			if err := b.Engine.Replay(e.DB, e.Args); err != nil {
 				return nil, fmt.Errorf("load %s: %s %q: %w", f.path, e.Args[0], e.Args[1], err)
 			}
-			edits[i] = engine.Edit{} // so that the memory holds a large file no longer than it must
 		}
 	}
 	return docs, nil
@@ -181,15 +194,12 @@ func (f *file) readNow() (doc []byte, stands stamp, err error) {
 // instant. Until then the log is empty, and the next start loads the files again.
 func (b *Backend) begin(own string, docs map[*file][]byte) error {
 	for _, f := range b.files {
-		dir := filepath.Join(own, "seen", f.File())
-		if err := os.RemoveAll(dir); err != nil {
+		if err := b.disk.Remove(b.historyPath(f)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("first load: %w", err)
 		}
-		seen, err := loadSeen(dir)
-		if err != nil {
+		if err := b.openHistory(f); err != nil {
 			return err
 		}
-		f.seen = seen
 		if doc := docs[f]; doc != nil {
 			if err := keepOriginal(filepath.Join(own, "originals"), f, doc); err != nil {
 				return err
@@ -207,14 +217,27 @@ func (b *Backend) begin(own string, docs map[*file][]byte) error {
 	return nil
 }
 
+func (b *Backend) historyPath(f *file) string {
+	return filepath.Join(b.opts.Dir, own, "seen", f.File()+".versions")
+}
+
+// openHistory reads what an earlier process remembered of a file.
+func (b *Backend) openHistory(f *file) error {
+	h, err := seen.Open(b.disk, b.historyPath(f))
+	if err == nil {
+		f.seen = h
+	}
+	return err
+}
+
 // remember notes contents as read, and brings the views in line with the keys.
 func (b *Backend) remember(docs map[*file][]byte) error {
 	for _, f := range b.files {
 		if doc := docs[f]; doc != nil {
-			if err := f.seen.stage(sha256.Sum256(doc), false, f.Base()); err != nil {
+			if _, err := f.seen.Stage(seen.Read, seen.IDOf(doc), f.Base()); err != nil {
 				return err
 			}
-			if err := f.seen.keep(); err != nil {
+			if err := f.seen.Keep(); err != nil {
 				return err
 			}
 		}
@@ -225,20 +248,19 @@ func (b *Backend) remember(docs map[*file][]byte) error {
 
 // reopen looks at the files of a directory that was served before. What differs from what was last seen was edited
 // meanwhile, by hand or by another program. What cannot be read is left alone.
-func (b *Backend) reopen(own string, logged map[string]versionID) error {
+func (b *Backend) reopen(logged map[string]seen.ID) error {
 	for _, f := range b.files {
-		var err error
-		if f.seen, err = loadSeen(filepath.Join(own, "seen", f.File())); err != nil {
+		if err := b.openHistory(f); err != nil {
 			return err
 		}
-		doc, stands, err := f.readNow()
-		if err != nil {
-			f.disk = unknown
-			b.isBroken(f, err)
+		doc, stands, unreadable := f.readNow()
+		if err := b.settle(f, seen.IDOf(doc), logged); err != nil {
+			return err
+		}
+		if unreadable != nil {
+			f.known = unknown
+			b.isBroken(f, unreadable)
 			continue
-		}
-		if err := f.seen.settle(sha256.Sum256(doc), logged[f.File()]); err != nil {
-			return err
 		}
 		if doc == nil {
 			b.showAll(f)

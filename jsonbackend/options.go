@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/omniproxy/omniproxy/jsonbackend/aof"
+	"github.com/omniproxy/omniproxy/jsonbackend/disk"
 )
 
 // Options of a directory that is served.
@@ -12,10 +13,13 @@ type Options struct {
 	Prefix     string // of OmniDaemon's keys
 	DB         int    // the database that the documented files show
 	Fsync      aof.Policy
-	MetricsCap int  // how many metrics an XADD leaves; 0 = as many as it asks for itself
-	ReadOnly   bool // serve the files and follow edits; never write
-	Ephemeral  bool // load the files, keep writes in memory
+	MetricsCap int    // how many metrics an XADD leaves; 0 = as many as it asks for itself
+	ReadOnly   bool   // serve the files and follow edits; never write
+	Ephemeral  bool   // load the files, keep writes in memory
+	Stop       func() // SHUTDOWN asks for the end of the process; it must not block. nil: SHUTDOWN is refused
 	Events     Events
+
+	disk disk.Disk // of a test; nil = the operating system's
 }
 
 // Events are what a backend reports; nil functions are not called. They come from several goroutines and must not call
@@ -23,14 +27,18 @@ type Options struct {
 type Events struct {
 	Loading     func(done, total int64)                // bytes of the append-only file, while it is replayed
 	Torn        func(file string, offset, bytes int64) // the end of a unit that was being written was cut off
+	Copied      func()                                 // the directory is a copy that was made while the original was written
 	Published   func(file string, bytes int64, took time.Duration)
-	Unpublished func(file string, err error)    // told once; it is tried again, and nothing is lost
-	Edited      func(file string, commands int) // somebody else wrote it, and it was read
-	Refused     func(file string, err error)    // a part of that could not be done, and is published over
-	Ignored     func(file string)               // somebody else wrote it, but nothing that is an edit: it is published over
-	Broken      func(file string, err error)    // somebody else wrote it, and it cannot be read: it is left alone
-	Mended      func(file string)               // it can be read again, or is gone
+	Unpublished func(file string, err error)                  // told once; it is tried again, and nothing is lost
+	Edited      func(file string, commands int)               // somebody else wrote it, and it was read
+	Refused     func(file string, err error)                  // a part of that could not be done, and is published over
+	Ignored     func(file string)                             // somebody else wrote it, but nothing that is an edit: it is published over
+	Replaced    func(file string, keys []string, kept string) // values of these keys were removed or overwritten by that, and are kept there
+	Stranger    func(dir string)                              // another program keeps writing the directory, and never reads again; told once
+	Broken      func(file string, err error)                  // somebody else wrote it, and it cannot be read: it is left alone
+	Mended      func(file string)                             // it can be read again, or is gone
 	Rewritten   func(bytes int64, took time.Duration)
-	Unrewritten func(err error) // the append-only file stays as it is, complete; it is tried again
-	LogFailed   func(err error) // nothing is kept any more: no client is told that a write happened
+	Unrewritten func(err error)           // the append-only file stays as it is, complete; it is tried again
+	LogFailed   func(err error)           // nothing is kept at present: writes are refused, and it is tried again
+	LogResumed  func(after time.Duration) // writes are taken again, and nothing that was acknowledged is missing
 }

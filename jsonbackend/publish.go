@@ -10,7 +10,6 @@ import (
 const (
 	tick       = 50 * time.Millisecond  // how often the publisher looks at what there is to do
 	lookEvery  = 250 * time.Millisecond // how often files are looked at for edits
-	paceFactor = 19                     // publishing a file takes at most one part in twenty of the time
 	retryAfter = 2 * time.Second        // a file that could not be published is tried again
 )
 
@@ -46,6 +45,7 @@ func (b *Backend) publisher() {
 		case now := <-clock.C:
 			if now.Sub(looked) >= lookEvery {
 				looked = now
+				b.lookForStranger()
 				for _, f := range b.files {
 					b.lookAt(f, now, false)
 				}
@@ -103,26 +103,21 @@ func (b *Backend) publish(now time.Time) {
 
 // due reports whether there is something to show that may be shown now. What somebody else wrote is read first.
 func (f *file) due(now time.Time) bool {
-	return (f.marked.Load() || !f.marks.empty() || f.stale) && !now.Before(f.next) && f.broken == nil && f.suspect == f.disk
-}
-
-// rest sets the pace after work that began at begun.
-func (f *file) rest(begun time.Time) {
-	f.took = time.Since(begun)
-	f.next = time.Now().Add(paceFactor * f.took)
+	return (f.marked.Load() || !f.marks.empty() || f.stale) && !now.Before(f.next) && f.broken == nil && f.suspect == f.known
 }
 
 func (b *Backend) transient() bool { return b.opts.ReadOnly || b.opts.Ephemeral }
 
 // write publishes one file and sets its pace; its work began at begun.
 func (b *Backend) write(f *file, begun time.Time) {
-	size, err := f.publish()
+	f.stale = false
+	size, err := b.publishFile(f)
 	f.rest(begun)
 	switch {
 	case errors.Is(err, errMoving): // what is there is read first
-		f.next = time.Now()
+		f.stale, f.next = true, time.Now()
 	case err != nil:
-		f.next = time.Now().Add(retryAfter)
+		f.stale, f.next = true, time.Now().Add(retryAfter)
 		if told := f.unpublished; told == nil || told.Error() != err.Error() {
 			f.unpublished = err
 			if b.opts.Events.Unpublished != nil {
@@ -130,7 +125,7 @@ func (b *Backend) write(f *file, begun time.Time) {
 			}
 		}
 	default:
-		f.stale, f.unpublished, f.published = false, nil, time.Now()
+		f.unpublished, f.published = nil, time.Now()
 		if b.opts.Events.Published != nil {
 			b.opts.Events.Published(f.File(), size, f.took)
 		}

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/omniproxy/omniproxy/jsonbackend/disk"
+	"github.com/omniproxy/omniproxy/jsonbackend/disk/disktest"
 )
 
 func TestPublishingKeepsWhatTheFileIs(t *testing.T) {
@@ -39,7 +42,7 @@ func TestPublishingKeepsWhatTheFileIs(t *testing.T) {
 		t.Errorf("mode %v %v, want 0640", info.Mode(), err)
 	}
 	for _, dir := range []string{dir, elsewhere} {
-		if left, _ := filepath.Glob(filepath.Join(dir, ".*.omniproxy")); len(left) > 0 {
+		if left, _ := filepath.Glob(filepath.Join(dir, ".*.omniproxy*")); len(left) > 0 {
 			t.Errorf("left behind: %v", left)
 		}
 	}
@@ -49,19 +52,24 @@ func TestPublishingKeepsWhatTheFileIs(t *testing.T) {
 }
 
 func TestAPrivateFileIsNeverReadableByOthers(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "f")
-	writeText(t, path, "")
-	if err := os.Chmod(path, 0o600); err != nil {
-		t.Fatal(err)
+	m := modelled(t, map[string]string{"config.json": "{}"})
+	conf, err := m.disk.Open(m.path("config.json"), os.O_WRONLY, 0)
+	if err == nil {
+		err = conf.Resemble(disk.Info{Mode: 0o600})
 	}
-	stage, err := createStage(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stage.Close()
-	if info, err := stage.Stat(); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("while it is written: mode %v %v", info.Mode(), err)
-	}
+	aside := m.disk.Aside()
+	m.disk.Before(func(op disktest.Op) error {
+		if info, err := aside.Stat(stageName(m.path("config.json"))); err == nil && info.Mode.Perm() != 0o600 {
+			t.Errorf("%s while its mode is %v", op.Name, info.Mode)
+		}
+		return nil
+	})
+	m.do("SET", "omni:config:a", "9")
+	m.pass()
+	m.expect("published config.json")
 }
 
 func TestAFileThatCannotBePublishedIsToldOnceAndTriedAgain(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 
 // Command is one request of a client. Args and Raw are valid until Do returns.
 type Command struct {
-	Spec *command.Spec // nil only when Refused is set
+	Spec *command.Spec // nil only when Refused is set, or where the table does not know the command ([Server.Forward])
 	Args [][]byte      // the words of the command, its name first
 	Raw  []byte        // the same as the client sent it; nil when it must be encoded from Args
 	// Refused is why this command must not be done: unknown, wrong arity, not permitted. It is answered with this
@@ -20,10 +20,14 @@ type Command struct {
 type Progress int
 
 const (
-	// Done: the commands that were taken are answered.
+	// Done: the commands that were taken are answered, or will be within the reply that has begun ([Out.Begin]).
 	Done Progress = iota
-	// Later: the last command taken is outstanding; the backend calls [Session.Resume] once when it is answered.
+	// Later: the last command taken is outstanding; the backend calls [Session.Resume] once when it is answered. Or the
+	// next one has to wait: see [Session.Hold].
 	Later
+	// Following: the last command taken is done, and its reply follows in pieces ([Out.Begin]); the backend calls
+	// [Session.Resume] once behind the last one. A client that hangs up gets it all the same.
+	Following
 )
 
 // Backend answers commands: from memory and files, or by asking a real Redis.
@@ -41,8 +45,7 @@ type Backend interface {
 // command is outstanding.
 type Conn interface {
 	// Do takes commands from the head of batch, answers them in order into the session's Out, and never blocks. It
-	// returns how many it took: at least one, unless the session is [Session.Closing]; the rest come again with the
-	// next call. With Later it copies what it still needs of the last one, for Args and Raw die with the call.
+	// returns how many it took: at least one, unless it says Later or the session is [Session.Closing]; the rest come again with the next call. What it needs of a command afterwards it copies, for Args and Raw die with the call.
 	//
 	// A panic of Do ends the process, for the backend's locks may be held: which panics are survived, it decides itself.
 	Do(batch []Command) (taken int, p Progress)

@@ -2,6 +2,7 @@ package resp
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,6 +22,7 @@ type Client struct {
 
 	DB      atomic.Int32
 	Multi   atomic.Int32 // commands queued inside MULTI; -1 outside
+	Queued  atomic.Int64 // bytes of their arguments
 	Watch   atomic.Int32 // keys watched
 	Lost    atomic.Bool  // one of them changed: EXEC will fail
 	Sub     atomic.Int32 // channels, patterns, shard channels
@@ -30,9 +32,11 @@ type Client struct {
 	Monitor atomic.Bool
 	Last    atomic.Pointer[command.Spec]
 
+	Tracking atomic.Pointer[Tracking] // nil = off
+
 	proto   atomic.Int32
 	active  atomic.Int64 // Unix milliseconds of the last bytes received
-	pending atomic.Int64 // bytes received that are not done
+	pending atomic.Int64 // bytes received that are not done, or are being done
 	noEvict atomic.Bool
 	fd      int
 	unix    bool
@@ -43,6 +47,13 @@ type Client struct {
 	mu      sync.Mutex // guards the two below
 	name    string
 	library [2]string // LIB-NAME and LIB-VER as CLIENT SETINFO said, though Redis 7.0 refuses that command
+}
+
+// Tracking is what CLIENT LIST shows of CLIENT TRACKING.
+type Tracking struct {
+	Broadcast bool  // BCAST
+	Redirect  int64 // the client that hears in its place; 0 = none
+	Broken    bool  // who is gone
 }
 
 // peer is what a transport knows of a connection.
@@ -63,6 +74,15 @@ func (c *Client) heard(now time.Time) { c.active.Store(now.UnixMilli()) }
 
 // Proto is the version of RESP the client speaks: 2 or 3.
 func (c *Client) Proto() int { return int(c.proto.Load()) }
+
+// SetProto tells which version the client speaks, where a server behind this one was told.
+func (c *Client) SetProto(version int) { c.proto.Store(int32(version)) }
+
+// IsLocal reports whether the client is on this machine, as far as its address tells.
+func (c *Client) IsLocal() bool {
+	host, _, _ := net.SplitHostPort(c.Addr)
+	return c.unix || host == "127.0.0.1" || host == "::1"
+}
 
 // Name is what CLIENT SETNAME gave; empty if nothing.
 func (c *Client) Name() string {
@@ -117,6 +137,8 @@ func (c *Client) kind() string {
 // flags are the letters of CLIENT LIST's flags field, in Redis' order.
 func (s *Session) flags() string {
 	c := &s.Client
+	t := c.Tracking.Load()
+	on := t != nil
 	var f strings.Builder
 	for _, flag := range []struct {
 		letter byte
@@ -126,6 +148,9 @@ func (s *Session) flags() string {
 		{'P', c.subscribed()},
 		{'x', c.Multi.Load() >= 0},
 		{'b', c.Blocked.Load()},
+		{'t', on},
+		{'R', on && t.Broken},
+		{'B', on && t.Broadcast},
 		{'d', c.Lost.Load()},
 		{'c', s.closing.Load()},
 		{'U', c.unix},
@@ -143,23 +168,36 @@ func (s *Session) flags() string {
 
 // line renders the client as one line of CLIENT LIST (https://redis.io/commands/client-list), with Redis 7.0's fields.
 //
-// A session has one buffer for replies, of rbs bytes with obl of them in use, and no list of more (oll, omem). Arguments
-// stay in the query buffer until they are done (argv-mem).
-func (s *Session) line(now time.Time) string {
+// A session has one buffer for replies, of rbs bytes with obl of them in use, and no list of more (oll, omem). doing are
+// the bytes of the arguments of the command that it is doing (argv-mem), 0 if it does none; before, they are among those
+// that it has received (qbuf).
+func (s *Session) line(now time.Time, doing int) string {
 	c := &s.Client
 	last := "NULL"
 	if spec := c.Last.Load(); spec != nil {
 		last = spec.FullName
 	}
-	pending := c.pending.Load()
+	pending, queued := c.pending.Load(), c.Queued.Load()
 	held, capacity, writing := s.Out.size()
+	redirect := int64(-1)
+	if t := c.Tracking.Load(); t != nil {
+		redirect = t.Redirect
+	}
 	events := "r"
 	if writing {
 		events = "rw"
 	}
 	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d ssub=%d multi=%d "+
-		"qbuf=%d qbuf-free=0 argv-mem=0 multi-mem=0 rbs=%d rbp=%d obl=%d oll=0 omem=0 tot-mem=%d events=%s cmd=%s user=default redir=-1 resp=%d",
+		"qbuf=%d qbuf-free=0 argv-mem=%d multi-mem=%d rbs=%d rbp=%d obl=%d oll=0 omem=0 tot-mem=%d events=%s cmd=%s user=default redir=%d resp=%d",
 		c.ID, c.Addr, c.Local, c.fd, c.Name(), int64(now.Sub(c.Created).Seconds()), max(0, now.UnixMilli()-c.active.Load())/1000, s.flags(),
 		c.DB.Load(), c.Sub.Load(), c.PSub.Load(), c.SSub.Load(), c.Multi.Load(),
-		pending, capacity, held, held, int64(unsafe.Sizeof(*s))+pending+int64(capacity), events, last, c.Proto())
+		pending, doing, queued, capacity, held, held, int64(unsafe.Sizeof(*s))+pending+int64(doing)+queued+int64(capacity), events, last, redirect, c.Proto())
+}
+
+// size is how many bytes the words of a command have.
+func size(args [][]byte) (n int) {
+	for _, a := range args {
+		n += len(a)
+	}
+	return n
 }

@@ -35,7 +35,7 @@ func TestALineTellsWhatIsHeld(t *testing.T) {
 	h.s.Out.Push(make([]byte, 1000))
 	h.s.Client.Last.Store(command.Find("client|list"))
 	await(t, b.parked, "outstanding command")
-	line := h.s.line(h.s.Client.Created)
+	line := h.s.line(h.s.Client.Created, 0)
 	for _, want := range []string{
 		"id=1 addr=peer:1 laddr=here:2 fd=7 name= age=0 idle=0 ", " qbuf=20 ", " rbs=1024 ", " obl=1000 oll=0 omem=0 ", " events=r cmd=client|list ", " resp=2",
 	} {
@@ -44,7 +44,7 @@ func TestALineTellsWhatIsHeld(t *testing.T) {
 		}
 	}
 	h.s.Out.take()
-	if line := h.s.line(h.s.Client.Created); !strings.Contains(line, " obl=1000 ") || !strings.Contains(line, " events=rw ") {
+	if line := h.s.line(h.s.Client.Created, 0); !strings.Contains(line, " obl=1000 ") || !strings.Contains(line, " events=rw ") {
 		t.Errorf("while it is written: %s", line)
 	}
 }

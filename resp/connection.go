@@ -34,6 +34,8 @@ func ConnectionHandlers() map[string]ConnectionHandler {
 		"CLIENT KILL":     clientKill,
 		"CLIENT REPLY":    clientReply,
 		"CLIENT NO-EVICT": clientNoEvict,
+		"CLIENT PAUSE":    clientPause,
+		"CLIENT UNPAUSE":  clientUnpause,
 	}
 }
 
@@ -75,7 +77,7 @@ func (s *Session) Reset(w *wire.Writer) {
 	if s.Client.reply != replySkip {
 		s.Client.reply = replyOn
 	}
-	s.Client.authenticated = s.server.password == nil
+	s.Client.authenticated = s.server.password.Load() == nil
 	s.Client.proto.Store(2)
 	w.Proto = 2
 }
@@ -101,17 +103,21 @@ func ping(s *Session, w *wire.Writer, args [][]byte) error {
 	return nil
 }
 
-// password is a hash of --requirepass: comparing takes the same time however much of a guess is right.
-type password [sha256.Size]byte
+// password is what clients must know. Hashes are compared, which takes the same time however much of a guess is right; the
+// text is for CONFIG GET.
+type password struct {
+	text string
+	hash [sha256.Size]byte
+}
 
 // defaultUser is the only user there is.
 const defaultUser = "default"
 
-// authenticate logs the client in. Without a password to be given, any is right.
-func (s *Session) authenticate(user, pass []byte) error {
-	want := s.server.password
+// Authenticate logs the client in. Without a password to be given, any is right.
+func (s *Session) Authenticate(user, pass []byte) error {
+	want := s.server.password.Load()
 	guess := sha256.Sum256(pass)
-	if string(user) != defaultUser || want != nil && subtle.ConstantTimeCompare(guess[:], want[:]) != 1 {
+	if string(user) != defaultUser || want != nil && subtle.ConstantTimeCompare(guess[:], want.hash[:]) != 1 {
 		return wire.ErrWrongPass
 	}
 	s.Client.authenticated = true
@@ -125,10 +131,10 @@ func auth(s *Session, w *wire.Writer, args [][]byte) error {
 		return wire.ErrSyntax
 	case len(args) == 3:
 		user = args[1]
-	case s.server.password == nil:
+	case s.server.password.Load() == nil:
 		return wire.ErrAuthNoPassword
 	}
-	if err := s.authenticate(user, pass); err != nil {
+	if err := s.Authenticate(user, pass); err != nil {
 		return err
 	}
 	w.OK()
@@ -149,7 +155,7 @@ func hello(s *Session, w *wire.Writer, args [][]byte) error {
 	for i := 2; i < len(args); i++ {
 		switch more := len(args) - 1 - i; {
 		case more >= 2 && fold(args[i], "AUTH"):
-			if err := s.authenticate(args[i+1], args[i+2]); err != nil {
+			if err := s.Authenticate(args[i+1], args[i+2]); err != nil {
 				return err
 			}
 			i += 2
@@ -213,8 +219,8 @@ func clientGetName(s *Session, w *wire.Writer, _ [][]byte) error {
 	return nil
 }
 
-func clientInfo(s *Session, w *wire.Writer, _ [][]byte) error {
-	w.Verbatim("txt", s.line(time.Now())+"\n")
+func clientInfo(s *Session, w *wire.Writer, args [][]byte) error {
+	w.Verbatim("txt", s.line(time.Now(), size(args))+"\n")
 	return nil
 }
 

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/omniproxy/omniproxy/resp/command"
+	"github.com/omniproxy/omniproxy/resp/wire"
 )
 
 // redisPy8Block is how long redis-py 8 and newer may be made to wait: its socket gives up after 5 s, which is what
@@ -36,6 +39,15 @@ func CapBlock(limit time.Duration, acted func(client string, asked, given time.D
 		c.Args[i] = strconv.AppendInt(nil, given, 10)
 		c.Raw = nil
 		once.Do(func() { acted(s.Client.Addr, milliseconds(asked), milliseconds(given)) })
+	}
+}
+
+// RefuseWhile returns a filter that refuses, as Redis does while it loads, every command that has to wait for that.
+func RefuseWhile(loading func() bool) Filter {
+	return func(_ *Session, c *Command) {
+		if !c.Spec.Flags.Has(command.Loading) && loading() {
+			c.Refused = wire.ErrLoading
+		}
 	}
 }
 

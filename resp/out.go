@@ -1,6 +1,9 @@
 package resp
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // Out holds the replies of one client until its transport writes them. Whole replies may be appended at any time, from
 // any goroutine; appending never touches a socket.
@@ -14,6 +17,14 @@ type Out struct {
 	pushed int    // bytes of buf that Push added, or less when buf is shorter than they were
 	taken  []byte // what is being written
 	spare  []byte // an empty buffer, for when buf is taken
+
+	stream *stream   // the reply that is being streamed; nil if none is
+	idle   *stream   // one to use again
+	room   sync.Cond // the next piece of a reply may have room, or nobody reads any more
+	gone   bool      // nobody will read the rest
+
+	below int    // when no more bytes wait,
+	then  func() // this is called once; nil if nothing is
 
 	wake func() // tells the transport that there may be something to write
 	kill func() // ends a client that does not read what is pushed to it
@@ -33,27 +44,115 @@ type gate struct {
 	seq uint64
 }
 
+// stream is a reply that comes in pieces.
+type stream struct {
+	behind []byte // what others appended meanwhile
+	gates  []gate // in behind
+}
+
+// streamAhead is how much may wait for a client before the next piece of its reply does.
+const streamAhead = 1 << 20
+
 // Append adds whole replies without waking the transport: for the goroutine that has the session's turn, or is about to
 // call [Session.Resume].
-func (o *Out) Append(b []byte) {
-	o.mu.Lock()
-	o.buf = append(o.buf, b...)
-	o.mu.Unlock()
-}
+func (o *Out) Append(b []byte) { o.AppendGated(b, 0) }
 
-// AppendGated is Append of replies that wait, with all that follows, for Release of seq.
+// AppendGated is Append of replies that wait, with all that follows, for Release of seq; 0 needs none.
 func (o *Out) AppendGated(b []byte, seq uint64) {
 	o.mu.Lock()
-	o.gate(seq)
-	o.buf = append(o.buf, b...)
+	o.append(b, seq)
 	o.mu.Unlock()
 }
 
-// gate holds back what is appended next, unless what stands before it waits as long anyhow.
-func (o *Out) gate(seq uint64) {
-	if n := len(o.gates); n == 0 || o.gates[n-1].seq < seq {
-		o.gates = append(o.gates, gate{at: len(o.buf), seq: seq})
+// append adds b behind a gate, unless what stands before it waits as long anyhow.
+func (o *Out) append(b []byte, seq uint64) {
+	buf, gates := &o.buf, &o.gates
+	if o.stream != nil {
+		buf, gates = &o.stream.behind, &o.stream.gates
 	}
+	if n := len(*gates); seq > 0 && (n == 0 || (*gates)[n-1].seq < seq) {
+		*gates = append(*gates, gate{at: len(*buf), seq: seq})
+	}
+	*buf = append(*buf, b...)
+}
+
+// Begin begins a reply that comes in pieces, and waits for Release of seq; 0 needs none. What is appended from now on
+// stands behind it.
+func (o *Out) Begin(seq uint64) {
+	o.mu.Lock()
+	o.append(nil, seq)
+	o.stream, o.idle = o.idle, nil
+	if o.stream == nil {
+		o.stream = &stream{}
+	}
+	o.room.L = &o.mu
+	o.mu.Unlock()
+}
+
+// Piece adds the next piece of the reply and wakes the transport. It blocks while the client has much to read; it reports
+// false when nobody will read any more.
+func (o *Out) Piece(b []byte) bool {
+	o.mu.Lock()
+	for len(o.buf)+len(o.taken) > streamAhead && !o.gone {
+		o.room.Wait()
+	}
+	gone := o.gone
+	if !gone {
+		o.buf = append(o.buf, b...)
+	}
+	o.mu.Unlock()
+	if !gone {
+		o.wake()
+	}
+	return !gone
+}
+
+// Add is Piece for who must not block: it neither waits nor wakes the transport. It returns how many bytes wait before what
+// stands behind the reply.
+func (o *Out) Add(b []byte) (waiting int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.gone {
+		o.buf = append(o.buf, b...)
+	}
+	return len(o.buf) + len(o.taken)
+}
+
+// End ends the reply that comes in pieces. [Session.Resume] follows, if Do did not say [Done].
+func (o *Out) End() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	behind := o.stream
+	o.stream = nil
+	for _, g := range behind.gates {
+		g.at += len(o.buf)
+		o.gates = append(o.gates, g)
+	}
+	o.buf = append(o.buf, behind.behind...)
+	if cap(behind.behind) <= keepSpare {
+		behind.behind, behind.gates = behind.behind[:0], behind.gates[:0]
+		o.idle = behind
+	}
+}
+
+// Below has then called, once, by whoever writes, when at most n bytes wait. It reports false, and does nothing, when that
+// is so already or nobody reads any more.
+func (o *Out) Below(n int, then func()) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.gone || len(o.buf)+len(o.taken) <= n {
+		return false
+	}
+	o.below, o.then = n, then
+	return true
+}
+
+// abandon tells that nobody will read the rest.
+func (o *Out) abandon() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.gone = true
+	o.room.Broadcast()
 }
 
 // Push adds a whole message from any goroutine and wakes the transport. A client that is too slow for its messages is
@@ -67,10 +166,7 @@ func (o *Out) Push(b []byte) {
 // waits for Release of seq, unless seq is 0.
 func (o *Out) Post(b []byte, seq uint64) {
 	o.mu.Lock()
-	if seq > 0 {
-		o.gate(seq)
-	}
-	o.buf = append(o.buf, b...)
+	o.append(b, seq)
 	o.pushed += len(b)
 	slow := o.pushed > pushLimit
 	o.mu.Unlock()
@@ -85,32 +181,50 @@ func (o *Out) Wake() { o.wake() }
 // Release opens the gates of every unit up to seq and wakes the transport if that opened one.
 func (o *Out) Release(seq uint64) {
 	o.mu.Lock()
-	shut := o.gates[:0]
-	for _, g := range o.gates {
-		if g.seq > seq {
-			shut = append(shut, g)
-		}
+	before := len(o.gates)
+	o.gates = shut(o.gates, seq)
+	opened := len(o.gates) < before
+	if o.stream != nil {
+		o.stream.gates = shut(o.stream.gates, seq)
 	}
-	opened := len(shut) < len(o.gates)
-	o.gates = shut
 	o.mu.Unlock()
 	if opened {
 		o.wake()
 	}
 }
 
+// shut returns the gates that wait for more than seq.
+func shut(gates []gate, seq uint64) []gate {
+	return slices.DeleteFunc(gates, func(g gate) bool { return g.seq <= seq })
+}
+
 // Len returns how many bytes wait, behind gates or not, or are being written.
 func (o *Out) Len() int {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.buf) + len(o.taken)
+	return o.held()
+}
+
+func (o *Out) held() int {
+	n := len(o.buf) + len(o.taken)
+	if o.stream != nil {
+		n += len(o.stream.behind)
+	}
+	return n
+}
+
+// empty reports whether nothing waits, is being written, or is still to come of a reply in pieces.
+func (o *Out) empty() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.held() == 0 && o.stream == nil
 }
 
 // size returns how many bytes wait or are being written, how many the buffers could hold, and whether somebody writes.
 func (o *Out) size() (held, capacity int, writing bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return len(o.buf) + len(o.taken), cap(o.buf) + cap(o.taken) + cap(o.spare), o.taken != nil
+	return o.held(), cap(o.buf) + cap(o.taken) + cap(o.spare), o.taken != nil
 }
 
 // take removes and returns what may be written now, nil if nothing may. It is not taken from again before done.
@@ -127,7 +241,7 @@ func (o *Out) take() []byte {
 	o.taken = o.buf[:free]
 	o.buf = append(o.spare, o.buf[free:]...)
 	o.spare = nil
-	o.pushed = min(o.pushed, len(o.buf))
+	o.pushed = min(o.pushed, o.held()-free)
 	for i := range o.gates {
 		o.gates[i].at -= free
 	}
@@ -136,10 +250,21 @@ func (o *Out) take() []byte {
 
 // done gives back what take returned. While nothing waits, one buffer is enough: the larger one.
 func (o *Out) done() {
+	if then := o.emptied(); then != nil {
+		then()
+	}
+}
+
+// emptied does what done does; it returns what is to be called then, nil if nothing is.
+func (o *Out) emptied() (then func()) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	written := o.taken[:0]
 	o.taken = nil
+	o.room.Signal()
+	if o.then != nil && len(o.buf) <= o.below {
+		then, o.then = o.then, nil
+	}
 	switch {
 	case cap(written) > keepSpare:
 	case len(o.buf) > 0:
@@ -147,4 +272,5 @@ func (o *Out) done() {
 	case cap(o.buf) < cap(written):
 		o.buf = written
 	}
+	return then
 }

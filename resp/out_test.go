@@ -3,6 +3,7 @@ package resp
 import (
 	"bytes"
 	"fmt"
+	"runtime"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -235,5 +236,80 @@ func TestPushesThatLeftDoNotCount(t *testing.T) {
 	}
 	if *killed != 0 || *woken != 5 {
 		t.Errorf("killed %d times, woken %d times", *killed, *woken)
+	}
+}
+
+// What is appended while a reply comes in pieces stands behind it, with its gates.
+func TestRepliesInPiecesStayWhole(t *testing.T) {
+	o, _, _ := newOut()
+	o.Append([]byte("a"))
+	o.Begin(0)
+	o.Post([]byte("e"), 0)
+	o.Piece([]byte("b"))
+	o.Post([]byte("f"), 3)
+	if got := drain(o); got != "ab" {
+		t.Errorf("the first piece: %q", got)
+	}
+	if o.empty() {
+		t.Error("there is more to come")
+	}
+	o.Piece([]byte("c"))
+	o.End()
+	if got := drain(o); got != "ce" {
+		t.Errorf("before the release: %q", got)
+	}
+	o.Release(3)
+	if got := drain(o); got != "f" || !o.empty() {
+		t.Errorf("after it: %q, empty %v", got, o.empty())
+	}
+}
+
+// A reply in pieces that tells of a unit waits for it, and so does what stands behind it; a release in between counts.
+func TestRepliesInPiecesWaitForTheirUnit(t *testing.T) {
+	o, _, _ := newOut()
+	o.Begin(1)
+	o.Post([]byte("b"), 2)
+	o.Piece([]byte("a"))
+	if got := drain(o); got != "" {
+		t.Errorf("nothing may leave: %q", got)
+	}
+	o.Release(1)
+	if got := drain(o); got != "a" {
+		t.Errorf("after the first release: %q", got)
+	}
+	o.Release(2)
+	o.End()
+	if got := drain(o); got != "b" {
+		t.Errorf("after the second: %q", got)
+	}
+}
+
+// Who writes a reply waits for a client that does not read, until it reads or is gone.
+func TestPiecesWaitForASlowClient(t *testing.T) {
+	for _, reads := range []bool{true, false} {
+		o := &Out{wake: func() {}, kill: func() {}}
+		o.Begin(0)
+		written := make(chan bool)
+		go func() {
+			more := true
+			for n := 0; n <= streamAhead*3/2 && more; n += 1000 {
+				more = o.Piece(make([]byte, 1000))
+			}
+			written <- more
+		}()
+		for o.Len() <= streamAhead {
+			runtime.Gosched()
+		}
+		if o.Len() > streamAhead+1000 {
+			t.Errorf("%d bytes wait", o.Len())
+		}
+		if reads {
+			drain(o)
+		} else {
+			o.abandon()
+		}
+		if more := await(t, written, "end of the writing"); more != reads {
+			t.Errorf("reads %v: told %v", reads, more)
+		}
 	}
 }

@@ -100,7 +100,11 @@ func clientList(s *Session, w *wire.Writer, args [][]byte) error {
 	var b strings.Builder
 	now := time.Now()
 	for _, o := range list {
-		b.WriteString(o.line(now))
+		doing := 0
+		if o == s {
+			doing = size(args)
+		}
+		b.WriteString(o.line(now, doing))
 		b.WriteByte('\n')
 	}
 	w.Verbatim("txt", b.String())

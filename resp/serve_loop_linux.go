@@ -47,6 +47,7 @@ type loopConn struct {
 	wished atomic.Bool
 	ready  bool   // among those of this round
 	events uint32 // what epoll is asked for
+	full   bool   // it is not read, for the session is full
 	over   bool   // the connection is to be closed at the end of the round
 	joined bool   // and not closed
 }
@@ -235,6 +236,10 @@ func (l *loop) finish(round []*loopConn) {
 	for _, c := range round {
 		c.ready = false
 		c.flush()
+		if c.full && !c.s.full() {
+			c.full = false
+			c.ask(c.events | unix.EPOLLIN | unix.EPOLLRDHUP)
+		}
 		if c.over || c.s.finished() {
 			l.close(c)
 		}
@@ -256,6 +261,11 @@ func (c *loopConn) on(events uint32) {
 	if events&(unix.EPOLLIN|unix.EPOLLHUP|unix.EPOLLERR|unix.EPOLLRDHUP) == 0 {
 		return // it can be written again: the round's end does it
 	}
+	if c.s.full() && events&(unix.EPOLLHUP|unix.EPOLLERR) == 0 {
+		c.full = true
+		c.ask(c.events &^ (unix.EPOLLIN | unix.EPOLLRDHUP))
+		return
+	}
 	n, err := unix.Read(c.fd, c.loop.buf)
 	switch {
 	case n > 0:
@@ -276,15 +286,24 @@ func (c *loopConn) guarded(step func()) {
 	step()
 }
 
+// mostWrites is how often a round writes to one client: a long reply that grows while it is written does not starve the
+// others.
+const mostWrites = 4
+
 // flush writes what may leave now, as much as the socket takes.
 func (c *loopConn) flush() {
-	for !c.over && !c.s.Gone() {
+	for writes := 0; !c.over && !c.s.Gone(); writes++ {
+		if writes == mostWrites {
+			c.wake()
+			break
+		}
 		if len(c.unsent) == 0 {
 			if c.unsent = c.s.Out.take(); c.unsent == nil {
 				break
 			}
 		}
 		n, err := unix.Write(c.fd, c.unsent)
+		c.loop.server.counters.wrote(max(n, 0))
 		if n == len(c.unsent) {
 			c.s.Out.done()
 			c.unsent = nil

@@ -24,7 +24,9 @@ type netConn struct {
 
 	writing atomic.Bool // a goroutine writes
 
-	answered chan struct{} // closed when a client that hung up is answered; nil if nobody waits for it. Guarded by turn
+	// Guarded by turn; nil if nobody waits for it.
+	answered chan struct{} // closed when a client that hung up is answered
+	room     chan struct{} // closed when the session is not full any more
 }
 
 // What one read may bring. A buffer that was filled is doubled, so that most idle clients keep a small one.
@@ -60,8 +62,14 @@ func (c *netConn) read() {
 	buf := make([]byte, readSmallest)
 	for {
 		n, err := c.nc.Read(buf)
-		if n > 0 && !c.takeTurn(buf[:n]) {
-			return
+		if n > 0 {
+			room, goesOn := c.takeTurn(buf[:n])
+			if !goesOn {
+				return
+			}
+			if room != nil {
+				<-room
+			}
 		}
 		if errors.Is(err, io.EOF) {
 			if answered := c.lastTurn(); answered != nil {
@@ -77,15 +85,20 @@ func (c *netConn) read() {
 	}
 }
 
-// takeTurn gives the session a turn with bytes that were read. It reports whether the session goes on.
-func (c *netConn) takeTurn(p []byte) (goesOn bool) {
+// takeTurn gives the session a turn with bytes that were read. It reports whether the session goes on, and returns what to
+// wait for before more is read, nil if for nothing.
+func (c *netConn) takeTurn(p []byte) (room <-chan struct{}, goesOn bool) {
 	c.turn.Lock()
 	defer c.turn.Unlock()
 	defer c.s.survivePanic()
 	owner := c.wishes.Add(1) == 1
 	c.s.feed(p)
 	c.settle(owner)
-	return !c.s.finished()
+	if c.s.full() {
+		c.room = make(chan struct{})
+		room = c.room
+	}
+	return room, !c.s.finished()
 }
 
 // lastTurn gives the session a turn when the client has hung up. What is returned is closed when the client is answered
@@ -133,6 +146,10 @@ func (c *netConn) settle(owner bool) {
 		c.s.resume()
 		c.s.commit()
 		c.flush()
+		if c.room != nil && !c.s.full() {
+			close(c.room)
+			c.room = nil
+		}
 		if !owner || c.wishes.CompareAndSwap(seen, 0) {
 			return
 		}
@@ -157,7 +174,8 @@ func (c *netConn) flush() {
 
 // write takes as long as the client does, then wishes for a turn, which writes what came meanwhile.
 func (c *netConn) write(b []byte) {
-	_, err := c.nc.Write(b)
+	n, err := c.nc.Write(b)
+	c.s.server.counters.wrote(n)
 	c.s.Out.done()
 	c.writing.Store(false)
 	if err != nil {

@@ -49,7 +49,7 @@ func serveOn(t testing.TB, v *Server, network, addr string) (dial func() *client
 		if err := await(t, served, "end of Serve"); err != ErrClosed {
 			t.Errorf("Serve returned %v", err)
 		}
-		if now, _ := v.Clients(); now != 0 {
+		if now, _ := v.registry.counts(); now != 0 {
 			t.Errorf("%d clients are left", now)
 		}
 	})

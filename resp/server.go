@@ -29,13 +29,19 @@ func (e *Events) dropped(s *Session, err error) {
 
 // Server answers the clients of its listeners from one backend.
 type Server struct {
-	Backend    Backend
-	Filters    []Filter
-	Events     Events
-	MaxClients int // 0 means Redis' default of 10,000
+	Backend Backend
+	Filters []Filter
+	Events  Events
+	// Forward leaves it to the backend to refuse commands that the table does not know or finds wrong: it has a server
+	// behind it, which may know more. Filters do not see commands that the table does not know.
+	Forward bool
 
-	password *password
-	registry registry
+	maxClients atomic.Int64 // 0 means Redis' default
+	password   atomic.Pointer[password]
+	registry   registry
+	pause      Pause
+	idle       idleLimit
+	counters   counters
 
 	mu        sync.Mutex
 	listeners []net.Listener
@@ -45,14 +51,35 @@ type Server struct {
 	draining  atomic.Bool // set under mu
 }
 
-// SetPassword asks every client that connects from now on for a password, as Redis' requirepass does.
+// SetPassword asks every client that connects from now on for a password, as Redis' requirepass does; "" for none.
 func (v *Server) SetPassword(pass string) {
-	hash := password(sha256.Sum256([]byte(pass)))
-	v.password = &hash
+	if pass == "" {
+		v.password.Store(nil)
+		return
+	}
+	v.password.Store(&password{text: pass, hash: sha256.Sum256([]byte(pass))})
 }
 
-// Clients returns how many clients are connected, and how many ever were.
-func (v *Server) Clients() (now int, ever int64) { return v.registry.counts() }
+// Password returns what SetPassword was told.
+func (v *Server) Password() string {
+	if p := v.password.Load(); p != nil {
+		return p.text
+	}
+	return ""
+}
+
+// SetMaxClients changes how many clients are served at a time. Who is connected stays.
+func (v *Server) SetMaxClients(n int64) { v.maxClients.Store(n) }
+
+// Addr returns where the server listens, nil before Serve.
+func (v *Server) Addr() net.Addr {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.listeners) == 0 {
+		return nil
+	}
+	return v.listeners[0].Addr()
+}
 
 // ErrClosed is what Serve returns after Drain.
 var ErrClosed = errors.New("server closed")
@@ -122,7 +149,8 @@ func (v *Server) admit(c carrier, p peer) (*Session, error) {
 	if v.draining.Load() {
 		return nil, wire.ErrRestarting
 	}
-	if now, _ := v.registry.counts(); now >= cmp.Or(v.MaxClients, defaultMaxClients) {
+	if now, _ := v.registry.counts(); int64(now) >= cmp.Or(v.maxClients.Load(), defaultMaxClients) {
+		v.counters.rejected.Add(1)
 		return nil, errMaxClients
 	}
 	s := newSession(v, c, p)
@@ -152,9 +180,9 @@ func refuse(nc net.Conn, err error) {
 }
 
 // Drain stops accepting and lets clients go without cutting one that could still be told: what is outstanding gets its
-// timeout reply, whatever a client sends next -LOADING, and then it is closed. Clients that send nothing are cut when ctx
-// ends. Drain returns when every client has gone. (redis-py takes -LOADING for a busy server and connects again; a closed
-// connection stops OmniDaemon's loops.)
+// timeout reply, a pause is over, whatever a client sends next -LOADING, and then it is closed. Clients that send nothing
+// are cut when ctx ends. Drain returns when every client has gone. (redis-py takes -LOADING for a busy server and connects
+// again; a closed connection stops OmniDaemon's loops.)
 func (v *Server) Drain(ctx context.Context) {
 	v.mu.Lock()
 	v.draining.Store(true)
@@ -162,6 +190,7 @@ func (v *Server) Drain(ctx context.Context) {
 		l.Close()
 	}
 	v.mu.Unlock()
+	v.pause.end()
 	v.Backend.Drain()
 	left := make(chan struct{})
 	go func() { v.clients.Wait(); close(left) }()

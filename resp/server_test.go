@@ -71,7 +71,8 @@ func TestNobodyIsAdmittedDuringADrain(t *testing.T) {
 
 func TestTooManyClientsAreRefused(t *testing.T) {
 	b := newStub(t)
-	v := &Server{Backend: b, MaxClients: 2}
+	v := &Server{Backend: b}
+	v.SetMaxClients(2)
 	dial := serve(t, v)
 	first, second := dial(), dial()
 	for _, c := range []*client{first, second} {
@@ -81,6 +82,9 @@ func TestTooManyClientsAreRefused(t *testing.T) {
 	third := dial()
 	third.expect("-ERR max number of clients reached\r\n")
 	third.expectEnd()
+	if n := v.Traffic().Rejected; n != 1 {
+		t.Errorf("%d are counted as refused", n)
+	}
 	first.Close()
 	await(t, b.closed, "Close")
 	for v.full() {
@@ -89,13 +93,13 @@ func TestTooManyClientsAreRefused(t *testing.T) {
 	fourth := dial()
 	fourth.send(requests("PING"))
 	fourth.expect("+PONG\r\n")
-	if now, ever := v.Clients(); now != 2 || ever != 3 {
+	if now, ever := v.registry.counts(); now != 2 || ever != 3 {
 		t.Errorf("%d clients of %d", now, ever)
 	}
 }
 
 // full reports whether nobody else is admitted.
-func (v *Server) full() bool { now, _ := v.registry.counts(); return now >= v.MaxClients }
+func (v *Server) full() bool { now, _ := v.registry.counts(); return int64(now) >= v.maxClients.Load() }
 
 func TestEveryClientIsReportedToComeAndGo(t *testing.T) {
 	b := newStub(t)
@@ -121,7 +125,7 @@ func TestWhoSeesTheEndIsForgotten(t *testing.T) {
 		c.send(requests("QUIT"))
 		c.expect("+OK\r\n")
 		c.expectEnd()
-		if now, _ := v.Clients(); now != 0 {
+		if now, _ := v.registry.counts(); now != 0 {
 			t.Fatal("the server still counts a client that it has closed")
 		}
 	}

@@ -1,6 +1,7 @@
 package resp
 
 import (
+	"container/list"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -47,7 +48,8 @@ type Session struct {
 	marks     []wire.Mark
 
 	// Read and written with the turn only.
-	waiting    bool // a command is outstanding
+	waiting    bool // a command is outstanding, or held back
+	following  bool // and done: its reply follows
 	inBackend  bool // Do is running
 	restarting bool // the client was told that the server restarts
 
@@ -55,6 +57,10 @@ type Session struct {
 	hungUp  atomic.Bool // the client sends nothing more; set with the turn
 	closing atomic.Bool // nothing more is done; close when Out is empty
 	gone    atomic.Bool // the client left or was killed
+
+	// Guarded by Pause.mu.
+	held  *list.Element // its place among those whom CLIENT PAUSE holds back; nil if it has none
+	first bool          // it goes on, and the next one waits until it has
 }
 
 // limits are what a client may send, Redis' defaults before and after it is authenticated, and how many bytes of replies
@@ -74,7 +80,7 @@ func newSession(v *Server, t transport, p peer) *Session {
 	s := &Session{server: v, transport: t, limits: defaultLimits()}
 	s.Out.wake, s.Out.kill = t.wake, s.Kill
 	s.Client.init(v.registry.nextID(), p, time.Now())
-	s.Client.authenticated = v.password == nil
+	s.Client.authenticated = v.password.Load() == nil
 	s.conn = v.Backend.Connect(s)
 	return s
 }
@@ -84,6 +90,18 @@ func newSession(v *Server, t transport, p peer) *Session {
 func (s *Session) Resume() {
 	s.resumed.Store(true)
 	s.transport.wake()
+}
+
+// Server is the one that the client is connected to.
+func (s *Session) Server() *Server { return s.server }
+
+// Peer returns the backend's side of another client of the same server, nil if there is none with the ID or it is
+// leaving.
+func (s *Session) Peer(id int64) Conn {
+	if o := s.server.registry.get(id); o != nil && !o.Closing() {
+		return o.conn
+	}
+	return nil
 }
 
 // Gone tells whether the client left or was killed. A backend must not let such a client consume anything. It may be
@@ -97,9 +115,14 @@ func (s *Session) Closing() bool { return s.closing.Load() || s.gone.Load() }
 // [Backend.Drain] is called.
 func (s *Session) Draining() bool { return s.server.draining.Load() }
 
+// Lend returns the bytes of a command in hand, its Raw, so that they stay valid for ever: the copy of a large one is saved.
+// It is called during Do.
+func (s *Session) Lend(raw []byte) []byte { return s.reader.Lend(raw) }
+
 // Kill ends the client at once. It never blocks and may be called from any goroutine.
 func (s *Session) Kill() {
 	s.gone.Store(true)
+	s.Out.abandon()
 	s.transport.cut()
 }
 
@@ -113,6 +136,7 @@ func (s *Session) String() string { return fmt.Sprint(s.Client.Addr, " id ", s.C
 // feed takes the next bytes of the client's stream, does what is complete and may be done now, and keeps the rest.
 // p belongs to the caller again when feed returns.
 func (s *Session) feed(p []byte) {
+	s.server.counters.read(len(p))
 	if s.Closing() {
 		return
 	}
@@ -126,11 +150,15 @@ func (s *Session) resume() {
 	if s.Gone() {
 		return
 	}
-	if s.waiting && s.resumed.Swap(false) {
+	resumed := s.waiting && s.resumed.Swap(false)
+	if resumed {
 		s.waiting = false
 	}
 	if !s.waiting && (s.hungUp.Load() || s.reader.Pending() > 0) {
 		s.proceed()
+	}
+	if resumed {
+		s.server.pause.passed(s)
 	}
 }
 
@@ -139,12 +167,13 @@ func (s *Session) resume() {
 func (s *Session) hangUp() {
 	s.hungUp.Store(true)
 	s.resume()
-	if s.waiting {
+	if s.waiting && !s.following {
 		s.Kill()
 	}
 }
 
 func (s *Session) proceed() {
+	s.Client.pending.Store(int64(s.reader.Pending()))
 	s.run()
 	s.reader.Keep()
 	pending := s.reader.Pending()
@@ -152,7 +181,7 @@ func (s *Session) proceed() {
 	switch {
 	case pending > s.limits.open.Query:
 		s.fail(errQueryLimit)
-	case s.waiting && s.hungUp.Load():
+	case s.waiting && !s.following && s.hungUp.Load():
 		s.Kill()
 	}
 }
@@ -186,7 +215,7 @@ func (s *Session) do() {
 	s.inBackend = true
 	taken, progress := s.conn.Do(s.batch)
 	s.inBackend = false
-	s.waiting = progress == Later
+	s.waiting, s.following = progress != Done, progress == Following
 	if taken < len(s.batch) {
 		s.reader.Rewind(s.marks[taken])
 	}
@@ -214,7 +243,7 @@ func (s *Session) read() error {
 		s.batch, s.marks = append(s.batch, Command{Args: args, Raw: raw}), append(s.marks, mark)
 		c := &s.batch[len(s.batch)-1]
 		s.judge(c)
-		if !s.Client.authenticated || c.Refused == nil && c.Spec.Effect == command.ConnLane {
+		if !s.Client.authenticated || c.Refused == nil && c.Spec != nil && c.Spec.Effect == command.ConnLane {
 			return nil
 		}
 	}
@@ -231,7 +260,13 @@ func (s *Session) judge(c *Command) {
 	c.Spec, c.Refused = command.Check(c.Args)
 	if c.Refused != nil {
 		s.Client.observe(c.Args)
-		return
+		if !s.server.Forward || !s.Client.authenticated {
+			return
+		}
+		c.Refused = nil
+		if c.Spec == nil {
+			return // what the filters look at is not known
+		}
 	}
 	if !s.Client.authenticated && !c.Spec.Flags.Has(command.NoAuth) {
 		c.Refused = wire.ErrNoAuth
@@ -266,6 +301,7 @@ func (s *Session) fail(err error) {
 		return
 	}
 	s.closing.Store(true)
+	s.server.counters.protocolErrors.Add(1)
 	if s.Client.reply == replyOn {
 		var w wire.Writer
 		w.Error(told)
@@ -285,19 +321,30 @@ func (s *Session) survivePanic() {
 	}
 }
 
+// full reports whether the transport should stop reading, for what was read waits for a server behind this one. It is
+// called with the turn.
+func (s *Session) full() bool {
+	return s.server.Forward && s.waiting && s.reader.Pending() > mostUndone && !s.Gone()
+}
+
+// mostUndone is how many bytes a client may be ahead of a server behind this one.
+const mostUndone = 1 << 20
+
 // finished reports whether the transport may close the connection.
 func (s *Session) finished() bool {
-	return s.gone.Load() || s.closing.Load() && s.Out.Len() == 0
+	return s.gone.Load() || s.closing.Load() && s.Out.empty()
 }
 
 // leaving is called by the transport once, with or without the turn, when the connection is over.
 func (s *Session) leaving() {
 	s.gone.Store(true)
+	s.Out.abandon()
 	s.conn.Gone()
 }
 
 // left is the transport's last call, with the session's turn: nothing will run any more.
 func (s *Session) left() {
+	s.server.pause.leave(s)
 	s.conn.Close()
 	s.server.registry.remove(s)
 }

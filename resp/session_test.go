@@ -423,7 +423,7 @@ func TestWhoIsKilledIsNotListed(t *testing.T) {
 	if !b.isCut || !b.s.Gone() {
 		t.Error("not killed")
 	}
-	if now, _ := a.s.server.Clients(); now != 2 {
+	if now, _ := a.s.server.registry.counts(); now != 2 {
 		t.Errorf("%d clients, though the backend still knows both", now)
 	}
 }

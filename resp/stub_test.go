@@ -126,6 +126,9 @@ func (c *stubConn) Do(batch []Command) (taken int, p Progress) {
 	c.mu.Unlock()
 	c.w.Proto = c.s.Client.Proto()
 	for taken < len(batch) && !c.s.Closing() {
+		if cmd := &batch[taken]; cmd.Refused == nil && c.s.Hold(func() bool { return MayWrite(cmd.Spec) }) {
+			return taken, Later
+		}
 		later := c.one(&batch[taken])
 		taken++
 		if later {

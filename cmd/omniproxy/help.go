@@ -52,7 +52,11 @@ func usage(app *kong.Application, word *kong.Node) string {
 		parts[1] = "[" + word.Name + "]"
 	}
 	for _, argument := range word.Positional {
-		parts = append(parts, "["+strings.ToUpper(argument.Name)+"]")
+		name := strings.ToUpper(argument.Name)
+		if !argument.Required {
+			name = "[" + name + "]"
+		}
+		parts = append(parts, name)
 	}
 	if len(word.Flags) > 0 {
 		parts = append(parts, "[flags]")

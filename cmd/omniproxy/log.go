@@ -28,19 +28,26 @@ func newLogger(level string) (*zap.Logger, error) {
 	return config.Build()
 }
 
-// storeEvents turns what the json backend reports into log lines. They name files and keys, never values.
-func storeEvents(log *zap.Logger) jsonbackend.Events {
+// mostKeysNamed is how many keys a log line names.
+const mostKeysNamed = 20
+
+// storeEvents turns what the json backend reports into log lines. They name files and keys, never values. env is the
+// environment with which OmniDaemon works here.
+func storeEvents(log *zap.Logger, env string) jsonbackend.Events {
 	told := time.Now()
 	return jsonbackend.Events{
 		Loading: func(done, total int64) {
 			if time.Since(told) > time.Second {
 				told = time.Now()
-				log.Info("loading", zap.Int64("bytes", done), zap.Int64("of", total))
+				log.Info("loading the append-only file", zap.Int64("bytes", done), zap.Int64("of", total), zap.Int64("percent", 100*done/max(total, 1)))
 			}
 		},
 		Torn: func(file string, offset, bytes int64) {
-			log.Warn("cut off a write that was under way when the last process died; nobody was told that it had happened",
+			log.Warn("cut off the end of the append-only file, which was being written when the last process or the machine died",
 				zap.String("file", file), zap.Int64("offset", offset), zap.Int64("bytes", bytes))
+		},
+		Copied: func() {
+			log.Warn("this directory is a copy that was made while the original was served: it holds what was acknowledged before the copy began, and perhaps more")
 		},
 		Published: func(file string, bytes int64, took time.Duration) {
 			log.Debug("published", zap.String("file", file), zap.Int64("bytes", bytes), zap.Duration("took", took))
@@ -58,6 +65,14 @@ func storeEvents(log *zap.Logger) jsonbackend.Events {
 		Ignored: func(file string) {
 			log.Warn("what another program wrote there changes no key and is published over", zap.String("file", file))
 		},
+		Replaced: func(file string, keys []string, kept string) {
+			named := keys[:min(len(keys), mostKeysNamed)]
+			log.Warn("what another program wrote removes or overwrites values; they are kept", zap.String("file", file),
+				zap.Int("values", len(keys)), zap.Strings("keys", named), zap.String("kept", kept))
+		},
+		Stranger: func(dir string) {
+			log.Warn(fmt.Sprintf("another program (OmniDaemon's JSON store?) writes %s; it never re-reads, so your writes here stay invisible to it: set %s for it, or run omniproxy --read-only", dir, env))
+		},
 		Broken: func(file string, err error) {
 			log.Error("another program wrote what cannot be read; the last good state is served and the file left alone: mend it, or remove it to have it written anew",
 				zap.String("file", file), zap.Error(err))
@@ -70,8 +85,11 @@ func storeEvents(log *zap.Logger) jsonbackend.Events {
 			log.Error("cannot rewrite the append-only file; it stays as it is, complete and growing: make room on the disk", zap.Error(err))
 		},
 		LogFailed: func(err error) {
-			log.Error("cannot write the append-only file: writes are no longer acknowledged, their clients are cut; make room on the disk or mend it, then restart omniproxy",
+			log.Error("cannot write the append-only file: writes are refused with -MISCONF, reads go on; make room on the disk or mend it, it is tried again by itself",
 				zap.Error(err))
+		},
+		LogResumed: func(after time.Duration) {
+			log.Info("the append-only file is written again; nothing that was acknowledged is missing", zap.Duration("after", after))
 		},
 	}
 }

@@ -27,6 +27,10 @@ func run(args []string) int {
 		fmt.Print(inv.Help)
 	case "version":
 		fmt.Println(versionLine())
+	case "check":
+		return inv.Check.run(os.Stdin, os.Stdout, os.Stderr)
+	case "backup":
+		return inv.Backup.run(os.Stdout, os.Stderr)
 	case "ping":
 		return inv.Ping.run(context.Background(), os.Stdout, os.Stderr)
 	default:

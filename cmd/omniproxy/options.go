@@ -15,6 +15,8 @@ import (
 // variable of the same meaning, which ranks below that; empty:"" marks a flag whose variable may be set to nothing.
 type cli struct {
 	Serve   serveWord   `cmd:"" default:"withargs" help:"serve OmniDaemon's data until SIGINT or SIGTERM"`
+	Check   checkWord   `cmd:"" help:"read a data directory as a start would and say what is wrong with it"`
+	Backup  backupWord  `cmd:"" help:"copy a data directory, also while it is served"`
 	Ping    pingWord    `cmd:"" help:"ask a server for PONG; exit 0 if it comes, 1 if not"`
 	Version versionWord `cmd:"" help:"print version, commit and platform"`
 }
@@ -53,9 +55,11 @@ listener they are meant for OmniDaemon, and JSON is served.`
 
 // invocation is what a command line asks for.
 type invocation struct {
-	Word     string     // "help", "serve", "ping" or "version"
+	Word     string     // "help", "serve", "check", "backup", "ping" or "version"
 	Help     string     // for help: the text
 	Settings Settings   // for serve
+	Check    checkWord  // for check
+	Backup   backupWord // for backup
 	Ping     pingTarget // for ping
 }
 
@@ -89,6 +93,10 @@ func parse(args []string, m machine) (invocation, error) {
 		if g, err = fill(ctx, m); err == nil {
 			inv.Settings, err = c.Serve.settings(g, m)
 		}
+	case "check":
+		inv.Check = c.Check
+	case "backup":
+		inv.Backup = c.Backup
 	case "ping":
 		inv.Ping, err = c.Ping.target(m)
 	}

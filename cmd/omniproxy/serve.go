@@ -44,7 +44,11 @@ func serve(s Settings) int {
 	defer log.Sync()
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	v, err := open(s, log)
+	v, err := open(s, log, signals)
+	if errors.Is(err, errInterrupted) {
+		log.Info("stopped while the directory was loaded")
+		return exitOK
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "omniproxy:", err)
 		return exitFailed
@@ -70,10 +74,15 @@ type service struct {
 	bound    Address
 	backend  *jsonbackend.Backend
 	resp     *resp.Server
+	failed   chan error    // listening came to an end
+	asked    chan struct{} // a client asked for the end
 }
 
-// open binds the address and opens the directory. Clients that connect meanwhile wait.
-func open(s Settings, log *zap.Logger) (*service, error) {
+// errInterrupted ends a load. The directory is as it was.
+var errInterrupted = errors.New("interrupted")
+
+// open binds the address and loads the directory. Clients that connect meanwhile are told -LOADING.
+func open(s Settings, log *zap.Logger, signals <-chan os.Signal) (*service, error) {
 	if s.Backend == "redis" {
 		return nil, errors.New("the redis backend is not built yet; --backend json serves a directory")
 	}
@@ -84,25 +93,65 @@ func open(s Settings, log *zap.Logger) (*service, error) {
 		}
 		return nil, err
 	}
-	v := &service{listener: listener, bound: Address{s.Listen.Network, listener.Addr().String()}}
-	if v.backend, err = openJSON(s, log); err != nil {
+	v := &service{
+		listener: listener, bound: Address{s.Listen.Network, listener.Addr().String()},
+		failed: make(chan error, 1), asked: make(chan struct{}, 1),
+	}
+	if v.backend, err = newJSON(s, log, v.bound, v.stop); err != nil {
 		listener.Close()
 		return nil, err
 	}
 	v.resp = newServer(s, v.backend, log)
-	v.backend.Clients(v.resp.Clients)
-	if err := v.backend.Announce(v.bound.String()); err != nil {
-		listener.Close()
-		return nil, errors.Join(err, v.backend.Shutdown(context.Background()))
+	v.backend.ServedBy(v.resp)
+	go func() { v.failed <- v.resp.Serve(v.listener) }()
+	if err := v.load(signals); err != nil {
+		v.drain()
+		return nil, err
 	}
 	return v, nil
 }
 
-// run serves until a signal comes, then lets clients go and makes everything durable.
+// load loads the directory, unless somebody asks for the end first. That leaves a lot of garbage behind, and what a large
+// directory takes at its peak decides what fits into a machine: memory counts more than time here.
+func (v *service) load(signals <-chan os.Signal) error {
+	defer debug.FreeOSMemory()
+	defer debug.SetGCPercent(debug.SetGCPercent(loadGCPercent))
+	loaded := make(chan error, 1)
+	go func() { loaded <- v.backend.Load() }()
+	select {
+	case err := <-loaded:
+		if err != nil {
+			return err
+		}
+	case <-signals:
+		return errInterrupted
+	case <-v.asked:
+		return errInterrupted
+	}
+	if err := v.backend.Announce(v.bound.String()); err != nil {
+		return errors.Join(err, v.backend.Shutdown(context.Background()))
+	}
+	return nil
+}
+
+// drain lets clients go.
+func (v *service) drain() {
+	drain, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	v.resp.Drain(drain)
+}
+
+// stop ends run, sooner or later.
+func (v *service) stop() {
+	select {
+	case v.asked <- struct{}{}:
+	default:
+	}
+}
+
+// run serves until a signal or SHUTDOWN comes, then lets clients go and makes everything durable.
 func (v *service) run(s Settings, log *zap.Logger, signals <-chan os.Signal) error {
 	defer v.listener.Close()
-	failed := make(chan error, 1)
-	go func() { failed <- v.resp.Serve(v.listener) }()
 	log.Info(startLine(s, v.backend.Counts(), v.bound))
 	if s.Note != "" {
 		log.Info(s.Note)
@@ -114,7 +163,9 @@ func (v *service) run(s Settings, log *zap.Logger, signals <-chan os.Signal) err
 	select {
 	case sig := <-signals:
 		log.Info("stopping; a second signal stops at once", zap.Stringer("signal", sig))
-	case err = <-failed:
+	case <-v.asked:
+		log.Info("stopping, as a client asked by SHUTDOWN; a signal stops at once")
+	case err = <-v.failed:
 	}
 	return errors.Join(err, v.shutdown(signals))
 }
@@ -124,9 +175,7 @@ func (v *service) run(s Settings, log *zap.Logger, signals <-chan os.Signal) err
 func (v *service) shutdown(signals <-chan os.Signal) error {
 	done := make(chan error, 1)
 	go func() {
-		drain, cancel := context.WithTimeout(context.Background(), drainTime)
-		defer cancel()
-		v.resp.Drain(drain)
+		v.drain()
 		done <- v.backend.Shutdown(context.Background())
 	}()
 	for begun, over := time.Now(), time.After(shutdownTime); ; {
@@ -150,16 +199,13 @@ func (v *service) shutdown(signals <-chan os.Signal) error {
 	return errForced
 }
 
-// openJSON opens the directory. That leaves a lot of garbage behind, and what a large directory takes at its peak decides
-// what fits into a machine: memory counts more than time here.
-func openJSON(s Settings, log *zap.Logger) (*jsonbackend.Backend, error) {
-	defer debug.FreeOSMemory()
-	defer debug.SetGCPercent(debug.SetGCPercent(loadGCPercent))
+// newJSON returns a backend of the directory, which it has not looked at yet.
+func newJSON(s Settings, log *zap.Logger, bound Address, stop func()) (*jsonbackend.Backend, error) {
 	var policy aof.Policy
 	if err := policy.UnmarshalText([]byte(s.Fsync)); err != nil {
 		return nil, err
 	}
-	return jsonbackend.Open(jsonbackend.Options{
+	return jsonbackend.New(jsonbackend.Options{
 		Dir:        s.Dir,
 		Prefix:     s.Prefix,
 		DB:         s.DB,
@@ -167,12 +213,14 @@ func openJSON(s Settings, log *zap.Logger) (*jsonbackend.Backend, error) {
 		MetricsCap: s.MetricsCap,
 		ReadOnly:   s.ReadOnly,
 		Ephemeral:  s.Ephemeral,
-		Events:     storeEvents(log),
+		Stop:       stop,
+		Events:     storeEvents(log, omniDaemon(s, bound)),
 	})
 }
 
-func newServer(s Settings, backend resp.Backend, log *zap.Logger) *resp.Server {
+func newServer(s Settings, backend *jsonbackend.Backend, log *zap.Logger) *resp.Server {
 	server := &resp.Server{Backend: backend, Events: serverEvents(log)}
+	server.Filters = append(server.Filters, resp.RefuseWhile(backend.Loading))
 	if s.Password != "" {
 		server.SetPassword(string(s.Password))
 	}

@@ -3,12 +3,9 @@ package aof
 import (
 	"fmt"
 	"runtime"
-	"sync"
-	"time"
-)
 
-// syncEvery is the period of EverySec.
-const syncEvery = time.Second
+	"github.com/omniproxy/omniproxy/jsonbackend/disk"
+)
 
 // keptBuffer is the largest buffer that is used again: one large unit shall not hold memory for ever.
 const keptBuffer = 4 << 20
@@ -21,12 +18,14 @@ type pending struct {
 	db       int    // which the file has SELECTed after buf; -1 = unknown
 	rotation *rotation
 	waiters  []waiter // for a sync, under Always
+	proven   uint64   // the last unit that is known to be synced, as the clock last looked
+	noted    uint64   // what the last line said that says so
 }
 
 // rotation is the change to a new increment, asked for and not yet done.
 type rotation struct {
 	at    int // the first byte of pending.buf that belongs into it
-	file  file
+	file  disk.File
 	entry entry
 	done  bool  // read under Log.writing
 	err   error // why it could not be done; read under Log.writing
@@ -58,9 +57,10 @@ func (l *Log) Append(db int, effects []byte, n int, note string) (seq uint64) {
 	defer l.mu.Unlock()
 	p := &l.pending
 	p.seq++
-	if l.err != nil {
-		return p.seq
+	if f := l.fault.Load(); f != nil && (f.closed || f.lost && p.rotation == nil) {
+		return p.seq // a base will say what it did, or nobody
 	}
+	p.buf = p.appendProof(p.buf)
 	if p.db != db {
 		p.buf = appendSelect(p.buf, db)
 		p.db = db
@@ -69,10 +69,25 @@ func (l *Log) Append(db int, effects []byte, n int, note string) (seq uint64) {
 	return p.seq
 }
 
+// appendProof appends a line that says what is synced, if that is news.
+func (p *pending) appendProof(dst []byte) []byte {
+	if p.proven <= p.noted {
+		return dst
+	}
+	p.noted = p.proven
+	return appendSynced(dst, p.proven)
+}
+
+// Policy returns the policy in force.
+func (l *Log) Policy() Policy { return Policy(l.policy.Load()) }
+
+// SetPolicy changes the policy for the calls of Synced that follow.
+func (l *Log) SetPolicy(p Policy) { l.policy.Store(int32(p)) }
+
 // Synced tells r when unit seq is as durable as the policy asks. Under EverySec and No it writes the unit in the
 // caller's goroutine, or joins a write that carries it, and tells r before it returns; under Always it returns at once.
 func (l *Log) Synced(seq uint64, r Releaser) {
-	if l.policy == Always {
+	if l.Policy() == Always {
 		l.wait(seq, r)
 		return
 	}
@@ -81,25 +96,6 @@ func (l *Log) Synced(seq uint64, r Releaser) {
 		return
 	}
 	r.Release(seq)
-}
-
-// wait queues r for the next sync.
-func (l *Log) wait(seq uint64, r Releaser) {
-	if l.mark.synced.Load() >= seq {
-		r.Release(seq)
-		return
-	}
-	l.mu.Lock()
-	err := l.err
-	if err == nil {
-		l.pending.waiters = append(l.pending.waiters, waiter{seq, r})
-	}
-	l.mu.Unlock()
-	if err != nil {
-		r.Fail(seq, err)
-		return
-	}
-	l.wakeSyncer()
 }
 
 // flush returns when unit seq is written. Callers that come during a write share the next one.
@@ -118,27 +114,32 @@ func (l *Log) flush(seq uint64) error {
 
 // write writes all that is buffered, and does the rotation that waits. The caller holds writing.
 func (l *Log) write() error {
-	l.mu.Lock()
-	p := &l.pending
-	buf, seq, turn, err := p.buf, p.seq, p.rotation, l.err
-	p.buf, p.spare, p.rotation = p.spare[:0], nil, nil
-	l.mu.Unlock()
-	if err != nil {
+	if err := l.Err(); err != nil {
 		return err
 	}
+	return l.drain()
+}
 
-	here, there := buf, []byte(nil)
+// drain is write, whether or not a write has failed before. What it cannot write stays buffered.
+func (l *Log) drain() error {
+	l.mu.Lock()
+	p := &l.pending
+	buf, seq, turn := p.buf, p.seq, p.rotation
+	p.buf, p.spare, p.rotation = p.spare[:0], nil, nil
+	l.mu.Unlock()
+
+	rest := buf
 	if turn != nil {
-		here, there = buf[:turn.at], buf[turn.at:]
-	}
-	err = l.put(here)
-	if err == nil && turn != nil {
-		if err = l.rotate(turn); err == nil {
-			err = l.put(there)
+		if err := l.put(buf[:turn.at]); err != nil {
+			return l.stall(err, rest, turn)
+		}
+		rest = buf[turn.at:]
+		if err := l.rotate(turn); err != nil {
+			return err
 		}
 	}
-	if err != nil {
-		return l.fail(err)
+	if err := l.put(rest); err != nil {
+		return l.stall(err, rest, nil)
 	}
 	l.mark.written.Store(seq)
 	if cap(buf) <= keptBuffer {
@@ -149,7 +150,8 @@ func (l *Log) write() error {
 	return nil
 }
 
-// put writes b to the last increment. What a failed write leaves of b is removed, as far as that succeeds.
+// put writes b to the last increment. What a failed write leaves of b is removed, as far as that succeeds: else Resume
+// does it, or the next start.
 func (l *Log) put(b []byte) error {
 	if len(b) == 0 {
 		return nil
@@ -178,120 +180,4 @@ func (l *Log) rotate(turn *rotation) error {
 		l.tail, turn.done = tail{turn.file, 0}, true
 	}
 	return nil
-}
-
-// Sync returns when every unit appended so far is on the disk, whatever the policy.
-func (l *Log) Sync() error {
-	l.mu.Lock()
-	seq := l.pending.seq
-	l.mu.Unlock()
-	if err := l.flush(seq); err != nil {
-		return err
-	}
-	l.syncing.Lock()
-	defer l.syncing.Unlock()
-	written := l.mark.written.Load()
-	if l.mark.synced.Load() >= written {
-		return nil
-	}
-	if err := l.syncTail(); err != nil {
-		return err
-	}
-	l.mark.synced.Store(written)
-	return nil
-}
-
-// syncTail syncs the last increment. A sync that failed is never tried again: the next one would succeed without the
-// pages that were lost. The caller holds syncing.
-func (l *Log) syncTail() error {
-	if err := l.Err(); err != nil {
-		return err
-	}
-	if err := l.tail.Sync(); err != nil {
-		return l.fail(fmt.Errorf("sync append-only file: %w", err))
-	}
-	return nil
-}
-
-// fail ends all writing, for only a new base and a new increment could be trusted now. It returns the first error.
-func (l *Log) fail(err error) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.err == nil {
-		l.err = err
-		l.pending.buf, l.pending.spare = nil, nil
-	}
-	l.wakeSyncer()
-	return l.err
-}
-
-// wakeSyncer makes the syncer look at the waiters.
-func (l *Log) wakeSyncer() {
-	select {
-	case l.syncer.wake <- struct{}{}:
-	default:
-	}
-}
-
-// syncer is the goroutine that syncs for all who wait.
-type syncer struct {
-	wake chan struct{}
-	stop func() // ends it, after a last look at who waits
-}
-
-// startSyncer starts the syncer, which also syncs once per period for those who do not wait.
-func (l *Log) startSyncer() {
-	l.syncer.wake = make(chan struct{}, 1)
-	quit, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		every := time.NewTicker(syncEvery)
-		defer every.Stop()
-		for {
-			select {
-			case <-l.syncer.wake:
-			case <-every.C:
-				l.tick()
-			case <-quit:
-				l.release()
-				return
-			}
-			l.release()
-		}
-	}()
-	l.syncer.stop = sync.OnceFunc(func() {
-		close(quit)
-		<-done
-	})
-}
-
-// tick does what the policy promises without anybody waiting: units that no client caused are written, too.
-func (l *Log) tick() {
-	if l.policy != No {
-		l.Sync() // an error stays in l.err
-		return
-	}
-	l.mu.Lock()
-	seq := l.pending.seq
-	l.mu.Unlock()
-	l.flush(seq)
-}
-
-// release syncs once for all who wait and tells them.
-func (l *Log) release() {
-	l.mu.Lock()
-	waiters := l.pending.waiters
-	l.pending.waiters = nil
-	l.mu.Unlock()
-	if len(waiters) == 0 {
-		return
-	}
-	err := l.Sync()
-	for _, w := range waiters {
-		if w.seq <= l.mark.synced.Load() {
-			w.r.Release(w.seq)
-		} else {
-			w.r.Fail(w.seq, err)
-		}
-	}
 }

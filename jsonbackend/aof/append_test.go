@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/omniproxy/omniproxy/jsonbackend/disk/disktest"
 )
 
 // releases remembers what it is told, and looks at the disk at each release.
@@ -39,12 +41,12 @@ func (r *releases) add(seq uint64, err error) {
 func TestReleasedUnitsSurvive(t *testing.T) {
 	for _, policy := range []Policy{Always, EverySec, No} {
 		t.Run(policy.String(), func(t *testing.T) {
-			d := newMemDisk()
+			d := newMemory()
 			l, _, _ := mustReopen(t, d, Options{Policy: policy})
 			r := &releases{got: map[uint64]error{}, looked: func(seq uint64) {
-				left := d.powerCut(some(1)) // as after kill -9
+				left := d.cut(1) // as after kill -9
 				if policy == Always {
-					left = d.powerCut(some(0))
+					left = d.cut(0)
 				}
 				_, _, report, err := reopen(left, Options{})
 				if err != nil || report.Seq < seq {
@@ -69,102 +71,92 @@ func TestReleasedUnitsSurvive(t *testing.T) {
 	}
 }
 
-func TestFailedDiskReleasesNothing(t *testing.T) {
-	for _, policy := range []Policy{Always, EverySec, No} {
-		t.Run(policy.String(), func(t *testing.T) {
-			d := newMemDisk()
-			l, _, _ := mustReopen(t, d, Options{Policy: policy})
-			fill(t, l, someUnits[:1])
-			d.failAt = d.ops + 1
-			if err := synced(l, someUnits[1].appendTo(l)); !errors.Is(err, errCrash) {
-				t.Fatalf("Synced told %v", err)
-			}
-			if err := synced(l, someUnits[2].appendTo(l)); !errors.Is(err, errCrash) {
-				t.Fatalf("Synced told %v of the unit after", err)
-			}
-			if err := l.Err(); !errors.Is(err, errCrash) {
-				t.Errorf("Err() = %v", err)
-			}
-			if _, err := l.PrepareRewrite(); !errors.Is(err, errCrash) {
-				t.Errorf("PrepareRewrite: %v", err)
-			}
-			if err := l.Close(); !errors.Is(err, errCrash) {
-				t.Errorf("Close: %v", err)
-			}
-			_, got, report := mustReopen(t, d, Options{})
-			if diff := cmp.Diff(flat(someUnits[:1]), got); diff != "" {
-				t.Error(diff)
-			}
-			if report.Cut.Bytes != 0 {
-				t.Errorf("half a unit was left behind: %+v", report.Cut)
-			}
-		})
-	}
-}
-
-// A second sync would succeed without the pages that the first one lost.
-func TestFailedSyncIsNotTriedAgain(t *testing.T) {
-	d := newMemDisk()
-	l, _, _ := mustReopen(t, d, Options{Policy: Always})
-	d.failAt = d.ops + 2 // the sync after the write
-	seq := someUnits[0].appendTo(l)
-	for range 2 {
-		if err := synced(l, seq); !errors.Is(err, errCrash) {
-			t.Fatalf("Synced told %v", err)
-		}
-		if err := l.Sync(); !errors.Is(err, errCrash) {
-			t.Fatalf("Sync: %v", err)
-		}
-	}
-	if d.ops != d.failAt {
-		t.Errorf("%d changes after the failed sync", d.ops-d.failAt)
-	}
-	l.Close()
-}
-
 func TestEverySecondSyncsWhatWasWritten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newMemDisk()
+		d := newMemory()
 		l, _, _ := mustReopen(t, d, Options{Policy: EverySec})
-		before := d.syncCount()
+		before := d.Syncs()
 		fill(t, l, someUnits[:2])
-		if d.syncCount() != before || !l.Stats().Unsynced {
+		if d.Syncs() != before || !l.Stats().Unsynced {
 			t.Error("synced before the second was over")
 		}
 		time.Sleep(1100 * time.Millisecond)
-		if d.syncCount() != before+1 || l.Stats().Unsynced {
-			t.Errorf("%d syncs in the first second", d.syncCount()-before)
+		if d.Syncs() != before+1 || l.Stats().Unsynced {
+			t.Errorf("%d syncs in the first second", d.Syncs()-before)
 		}
 		time.Sleep(5 * time.Second)
-		if d.syncCount() != before+1 {
+		if d.Syncs() != before+1 {
 			t.Error("synced although nothing was written")
 		}
 		someUnits[2].appendTo(l) // nobody waits for it
 		time.Sleep(1100 * time.Millisecond)
-		if d.syncCount() != before+2 || l.Stats().Buffered != 0 {
+		if d.Syncs() != before+2 || l.Stats().Buffered != 0 {
 			t.Error("a unit that nobody waits for is not synced")
 		}
 		mustClose(t, l)
 	})
 }
 
+// The policy may change at any time; units follow the one in force when somebody begins to wait for them.
+func TestPolicyChangesAtRunTime(t *testing.T) {
+	d := newMemory()
+	l, _, _ := mustReopen(t, d, Options{Policy: No})
+	for _, policy := range []Policy{Always, EverySec, Always, No} {
+		l.SetPolicy(policy)
+		fill(t, l, someUnits[:1])
+		if synced := !l.Stats().Unsynced; synced != (policy == Always) || l.Policy() != policy {
+			t.Errorf("%v: synced is %v", policy, synced)
+		}
+	}
+	mustClose(t, l)
+}
+
 func TestNoPolicyNeverSyncsButWrites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := newMemDisk()
+		d := newMemory()
 		l, _, _ := mustReopen(t, d, Options{Policy: No})
-		before := d.syncCount()
+		before := d.Syncs()
 		someUnits[0].appendTo(l)
 		time.Sleep(3 * time.Second)
-		if d.syncCount() != before || l.Stats().Buffered != 0 {
-			t.Errorf("%d syncs, %d bytes buffered", d.syncCount()-before, l.Stats().Buffered)
+		if d.Syncs() != before || l.Stats().Buffered != 0 {
+			t.Errorf("%d syncs, %d bytes buffered", d.Syncs()-before, l.Stats().Buffered)
 		}
 		mustClose(t, l)
 	})
 }
 
+// Whoever comes while the disk syncs waits for the next sync, and all of them for the same one.
+func TestManyShareOneSync(t *testing.T) {
+	d := newMemory()
+	l, _, _ := mustReopen(t, d, Options{Policy: Always})
+	const clients = 50
+	begun, appended := make(chan struct{}, clients), make(chan struct{})
+	d.fault(func(op disktest.Op) error {
+		if op.Name == "sync" {
+			begun <- struct{}{}
+			<-appended
+		}
+		return nil
+	})
+	before := l.Stats()
+	r := &releases{got: map[uint64]error{}}
+	r.group.Add(clients + 1)
+	l.Synced(someUnits[0].appendTo(l), r)
+	<-begun
+	for range clients {
+		l.Synced(someUnits[0].appendTo(l), r)
+	}
+	close(appended)
+	r.group.Wait()
+	if s := l.Stats(); s.Syncs-before.Syncs != 2 || s.Waited != clients+1 {
+		t.Errorf("%d syncs for %d units", s.Syncs-before.Syncs, s.Waited)
+	}
+	mustClose(t, l)
+}
+
 func TestEveryoneIsToldDespiteClose(t *testing.T) {
 	for range 50 {
-		l, _, _ := mustReopen(t, newMemDisk(), Options{Policy: Always})
+		l, _, _ := mustReopen(t, newMemory(), Options{Policy: Always})
 		r := &releases{got: map[uint64]error{}}
 		r.group.Add(4 * 20)
 		for range 4 {
@@ -186,7 +178,7 @@ func TestEveryoneIsToldDespiteClose(t *testing.T) {
 
 func TestClosedLogFailsUnits(t *testing.T) {
 	for _, policy := range []Policy{Always, EverySec} {
-		l, _, _ := mustReopen(t, newMemDisk(), Options{Policy: policy})
+		l, _, _ := mustReopen(t, newMemory(), Options{Policy: policy})
 		seq := someUnits[0].appendTo(l)
 		mustClose(t, l)
 		if err := synced(l, seq); err != nil {
@@ -200,7 +192,7 @@ func TestClosedLogFailsUnits(t *testing.T) {
 
 func TestWritingPoliciesTellBeforeSyncedReturns(t *testing.T) {
 	for _, policy := range []Policy{EverySec, No} {
-		l, _, _ := mustReopen(t, newMemDisk(), Options{Policy: policy})
+		l, _, _ := mustReopen(t, newMemory(), Options{Policy: policy})
 		w := make(waitFor, 1)
 		l.Synced(someUnits[0].appendTo(l), w)
 		if len(w) != 1 {
@@ -212,7 +204,7 @@ func TestWritingPoliciesTellBeforeSyncedReturns(t *testing.T) {
 
 // The bytes are the format: docs/format/aof.md shows them.
 func TestBytesOfUnits(t *testing.T) {
-	d := newMemDisk()
+	d := newMemory()
 	l, _, _ := mustReopen(t, d, Options{})
 	fill(t, l, []done{
 		{0, []string{"SET a 1"}, ""},

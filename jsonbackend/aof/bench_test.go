@@ -63,7 +63,7 @@ func BenchmarkSynced(b *testing.B) {
 func BenchmarkReplay(b *testing.B) {
 	for _, size := range []int{10, 150, 10000} {
 		b.Run(fmt.Sprint(size), func(b *testing.B) {
-			d := newMemDisk()
+			d := newMemory()
 			l, _, _ := mustReopen(b, d, Options{})
 			value := strings.Repeat("v", size)
 			effect := AppendCommand(nil, "SET", "omni:config:key", value)
@@ -78,8 +78,8 @@ func BenchmarkReplay(b *testing.B) {
 			b.SetBytes(total)
 			b.ReportAllocs()
 			for b.Loop() {
-				p := player{disk: d, to: Replay{Effect: func(int, [][]byte) error { return nil }}}
-				if err := p.play(manifest{baseEntry(1), nil, []entry{incrEntry(1)}}); err != nil {
+				p := player{folder: d.folder(), to: Replay{Effect: func(int, [][]byte) error { return nil }}}
+				if err := p.play(&manifest{base: baseEntry(1), incrs: []entry{incrEntry(1)}}); err != nil {
 					b.Fatal(err)
 				}
 			}

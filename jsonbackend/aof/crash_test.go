@@ -2,7 +2,7 @@ package aof
 
 import (
 	"fmt"
-	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,15 +12,28 @@ import (
 // life is what a process did with a log until the disk failed it.
 type life struct {
 	units    []done
-	released int // of units
+	released int  // of units
+	synced   int  // of units
+	forgets  bool // removes what rewrites replaced
 }
 
-// add appends a unit and waits for it.
+// add appends a unit and waits for it. If the disk does not take it, the log is mended once.
 func (f *life) add(l *Log, u done) {
 	seq := u.appendTo(l)
 	f.units = append(f.units, u)
-	if synced(l, seq) == nil {
+	err := synced(l, seq)
+	if err != nil && mend(l, f.units) == nil {
+		err = synced(l, seq)
+	}
+	if err == nil {
 		f.released = int(seq)
+	}
+}
+
+// sync does what happens once a second.
+func (f *life) sync(l *Log) {
+	if l.tick(); l.Err() == nil && !l.Stats().Unsynced {
+		f.synced = f.released
 	}
 }
 
@@ -33,23 +46,31 @@ func (f *life) base(r *Rewrite, seq uint64) {
 	}
 }
 
-// live appends, rewrites, gives a rewrite up and rewrites again.
-func live(d *memDisk, p Policy) *life {
-	f := &life{}
+// live appends units shorter and longer than a sector, rewrites, gives a rewrite up and rewrites again.
+func live(d *memory, p Policy) *life {
+	f := &life{forgets: true}
+	f.live(d, p)
+	return f
+}
+
+func (f *life) live(d *memory, p Policy) {
 	l, _, _, err := reopen(d, Options{Policy: p, Keep: time.Hour})
 	if err != nil {
-		return f
+		return
 	}
 	next := 0
 	add := func(n int) {
 		for range n {
-			effects := []string{fmt.Sprint("SET k", next, " v"), fmt.Sprint("DEL k", next-1)}
+			value := strings.Repeat("v", 1+next%3*700)
+			effects := []string{fmt.Sprint("SET k", next, " ", value), fmt.Sprint("DEL k", next-1)}
 			f.add(l, done{DB: next / 3 % 2, Effects: effects[next%2:]})
 			next++
 		}
 	}
 	add(3)
+	f.sync(l)
 	for round := range 3 {
+		add(2)
 		r, err := l.PrepareRewrite()
 		if err != nil {
 			continue
@@ -64,7 +85,10 @@ func live(d *memDisk, p Policy) *life {
 			r.Commit()
 		}
 		add(1)
-		if round == 2 {
+		if round == 1 {
+			f.sync(l)
+		}
+		if round == 2 && f.forgets {
 			l.dir.forget(l.dir.manifest.history)
 		}
 	}
@@ -72,11 +96,10 @@ func live(d *memDisk, p Policy) *life {
 	last.appendTo(l)
 	f.units = append(f.units, last)
 	l.Close()
-	return f
 }
 
 // check opens what is left of the disk: it must hold a prefix of the units, at least of n, and take more.
-func (f *life) check(t *testing.T, left *memDisk, n int) {
+func (f *life) check(t *testing.T, left *memory, n int) {
 	t.Helper()
 	before := left.content()
 	l, got, report, err := reopen(left, Options{Policy: Always})
@@ -91,7 +114,7 @@ func (f *life) check(t *testing.T, left *memDisk, n int) {
 		t.Fatalf("%s\n%q", diff, before)
 	}
 	fill(t, l, someUnits[:2])
-	left = left.powerCut(some(0))
+	left = left.cut(0)
 	mustClose(t, l)
 	_, got, _ = mustReopen(t, left, Options{})
 	if diff := cmp.Diff(append(want, flat(someUnits[:2])...), got); diff != "" {
@@ -105,36 +128,22 @@ func TestCrashAtAnyPoint(t *testing.T) {
 	for _, policy := range []Policy{Always, EverySec} {
 		t.Run(policy.String(), func(t *testing.T) {
 			for at := 1; ; at++ {
-				d := newMemDisk()
-				d.failAt, d.crash = at, true
+				d := newMemory()
+				d.crashAt(at)
 				f := live(d, policy)
 				promised := f.released
 				if policy == EverySec {
-					promised = 0
+					promised = f.synced
 				}
-				for seed := range 6 {
-					f.check(t, d.powerCut(some(seed*at)), promised)
+				for seed := range 12 {
+					f.check(t, d.cut(seed*at), promised)
 				}
-				if d.ops < at {
+				if int(d.changes.Load()) < at {
 					return
 				}
-				f.check(t, d.revive(), f.released)
+				f.check(t, d.killed(), f.released)
 			}
 		})
-	}
-}
-
-// some chooses nothing (0), everything (1), or by chance.
-func some(seed int) func(n int) int {
-	random := rand.New(rand.NewPCG(uint64(seed), 0))
-	return func(n int) int {
-		switch seed {
-		case 0:
-			return 0
-		case 1:
-			return n
-		}
-		return random.IntN(n + 1)
 	}
 }
 
@@ -142,40 +151,42 @@ func some(seed int) func(n int) int {
 func TestOneFailureAtAnyPoint(t *testing.T) {
 	for _, policy := range []Policy{Always, EverySec} {
 		for at := 1; ; at++ {
-			d := newMemDisk()
-			d.failAt = at
+			d := newMemory()
+			d.failAt(at)
 			f := live(d, policy)
-			if policy == Always {
-				for seed := range 3 {
-					f.check(t, d.powerCut(some(seed*at)), f.released)
-				}
+			promised := f.released
+			if policy == EverySec {
+				promised = f.synced
 			}
-			if d.ops < at {
+			for seed := range 4 {
+				f.check(t, d.cut(seed*at), promised)
+			}
+			if int(d.changes.Load()) < at {
 				break
 			}
-			f.check(t, d.revive(), f.released)
+			f.check(t, d.killed(), f.released)
 		}
 	}
 }
 
 // A start that is interrupted while it repairs leaves a directory that the next one repairs.
 func TestCrashDuringRepair(t *testing.T) {
-	d := newMemDisk()
-	d.failAt, d.crash = 60, true
+	d := newMemory()
+	d.crashAt(60)
 	f := live(d, Always)
 	if len(f.units) < 5 || f.released == len(f.units) {
 		t.Fatalf("the crash came at the wrong time: %d units", len(f.units))
 	}
 	for seed := range 10 {
 		for at := 1; ; at++ {
-			left := d.powerCut(some(seed))
-			left.failAt, left.crash = at, true
+			left := d.cut(seed)
+			left.crashAt(at)
 			l, _, _, err := reopen(left, Options{})
 			if err == nil {
 				mustClose(t, l)
 				break
 			}
-			f.check(t, left.powerCut(some(seed+1)), f.released)
+			f.check(t, left.cut(seed+1), f.released)
 		}
 	}
 }

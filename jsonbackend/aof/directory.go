@@ -3,7 +3,6 @@ package aof
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -11,11 +10,14 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/omniproxy/omniproxy/jsonbackend/disk"
 )
 
 // directory is the files of a log and the manifest in force.
 type directory struct {
-	disk
+	folder
+	self uint64 // folder.id
 
 	mu       sync.Mutex
 	manifest manifest
@@ -25,8 +27,8 @@ type directory struct {
 }
 
 // newDirectory knows the files in names and m.
-func newDirectory(d disk, m manifest, names []string) *directory {
-	dir := &directory{disk: d, manifest: m}
+func newDirectory(d folder, m manifest, names []string) *directory {
+	dir := &directory{folder: d, self: d.id(), manifest: m}
 	for _, e := range slices.Concat(m.files(), m.history) {
 		names = append(names, e.name)
 	}
@@ -61,7 +63,7 @@ func (d *directory) nextBase() entry {
 }
 
 // createIncr creates an increment that never was, durably. No manifest mentions it yet.
-func (d *directory) createIncr() (file, entry, error) {
+func (d *directory) createIncr() (disk.File, entry, error) {
 	d.mu.Lock()
 	d.lastIncr++
 	name := incrEntry(d.lastIncr)
@@ -71,7 +73,9 @@ func (d *directory) createIncr() (file, entry, error) {
 		return nil, name, fmt.Errorf("create append-only file: %w", err)
 	}
 	if err := d.sync(); err != nil {
-		return nil, name, fmt.Errorf("sync append-only directory: %w", errors.Join(err, f.Close()))
+		f.Close()
+		d.remove(name.name) // or the next start does
+		return nil, name, fmt.Errorf("sync append-only directory: %w", err)
 	}
 	return f, name, nil
 }
@@ -88,12 +92,16 @@ func (d *directory) changeLocked(edit func(m *manifest)) error {
 	if d.closed {
 		return ErrClosed
 	}
-	next := manifest{d.manifest.base, slices.Clone(d.manifest.history), slices.Clone(d.manifest.incrs)}
+	next := manifest{d.manifest.base, slices.Clone(d.manifest.history), slices.Clone(d.manifest.incrs), d.self}
 	edit(&next)
-	if err := writeFile(d.disk, tempPrefix+manifestName, next.String()); err != nil {
-		return fmt.Errorf("write append-only manifest: %w", err)
+	next.dir = d.self
+	const temp = tempPrefix + manifestName
+	err := d.write(temp, next.String())
+	if err == nil {
+		err = d.rename(temp, manifestName)
 	}
-	if err := d.rename(tempPrefix+manifestName, manifestName); err != nil {
+	if err != nil {
+		d.remove(temp) // or the next start does
 		return fmt.Errorf("replace append-only manifest: %w", err)
 	}
 	d.manifest = next
@@ -145,17 +153,4 @@ func (d *directory) close() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true
-}
-
-// writeFile makes name hold text, synced.
-func writeFile(d disk, name, text string) error {
-	f, err := d.open(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC)
-	if err != nil {
-		return err
-	}
-	_, err = io.WriteString(f, text)
-	if err == nil {
-		err = f.Sync()
-	}
-	return errors.Join(err, f.Close())
 }

@@ -1,108 +1,75 @@
 package aof
 
 import (
-	"fmt"
 	"io"
-	"os"
 	"path/filepath"
-	"runtime"
+
+	"github.com/omniproxy/omniproxy/jsonbackend/disk"
 )
 
-// disk is the directory of a log. Names have no path.
-type disk interface {
-	open(name string, flag int) (file, error) // flag: os.O_...
-	rename(from, to string) error
-	remove(name string) error
-	names() ([]string, error)
-	sync() error // makes creations, renames and removals durable
+// folder is the directory of a log. Names have no path.
+type folder struct {
+	disk disk.Disk
+	path string
 }
 
-// file is what a log needs of an *os.File.
-type file interface {
-	io.ReadWriteSeeker
-	io.Closer
-	Sync() error
-	Truncate(size int64) error
+func (d folder) at(name string) string { return filepath.Join(d.path, name) }
+
+// open opens a file; flag is made of os.O_....
+func (d folder) open(name string, flag int) (disk.File, error) {
+	return d.disk.Open(d.at(name), flag, 0o644)
 }
 
-// osDisk is a directory of the operating system, by its path.
-type osDisk string
+func (d folder) rename(from, to string) error { return d.disk.Rename(d.at(from), d.at(to)) }
 
-func (d osDisk) open(name string, flag int) (file, error) {
-	f, err := os.OpenFile(filepath.Join(string(d), name), flag, 0o644)
+func (d folder) remove(name string) error { return d.disk.Remove(d.at(name)) }
+
+func (d folder) names() ([]string, error) { return d.disk.List(d.path) }
+
+// sync makes creations, renames and removals durable.
+func (d folder) sync() error { return d.disk.SyncDir(d.path) }
+
+// size returns the length of a file in bytes.
+func (d folder) size(name string) (int64, error) {
+	info, err := d.disk.Stat(d.at(name))
+	return info.Size, err
+}
+
+// id tells this directory from a copy of it; 0 = the system does not say.
+func (d folder) id() uint64 {
+	info, err := d.disk.Stat(d.path)
 	if err != nil {
-		return nil, err
+		return 0
 	}
-	return f, nil
+	return info.ID
 }
 
-func (d osDisk) rename(from, to string) error {
-	return os.Rename(filepath.Join(string(d), from), filepath.Join(string(d), to))
+// write makes name hold text, synced.
+func (d folder) write(name, text string) error {
+	return disk.WriteFile(d.disk, d.at(name), []byte(text), 0o644)
 }
 
-func (d osDisk) remove(name string) error {
-	return os.Remove(filepath.Join(string(d), name))
-}
-
-func (d osDisk) names() ([]string, error) {
-	list, err := os.ReadDir(string(d))
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, e := range list {
-		if !e.IsDir() {
-			names = append(names, e.Name())
+// writeAgain writes what stands in a file from byte from on once more, to where it stands. A process before this one may
+// have met a failed sync there and died of something else: then the system holds the bytes but will never write them.
+func writeAgain(f disk.File, from int64) error {
+	buf := make([]byte, searchStep)
+	for {
+		if _, err := f.Seek(from, io.SeekStart); err != nil {
+			return err
 		}
+		n, err := io.ReadFull(f, buf)
+		if n == 0 && err == io.EOF {
+			return nil
+		}
+		if err != nil && err != io.ErrUnexpectedEOF {
+			return err
+		}
+		if _, err := f.Seek(from, io.SeekStart); err != nil {
+			return err
+		}
+		if _, err := f.Write(buf[:n]); err != nil {
+			return err
+		}
+		from += int64(n)
 	}
-	return names, nil
-}
-
-func (d osDisk) sync() error { return syncDir(string(d)) }
-
-// syncDir makes the entries of a directory durable. Windows cannot sync a directory; its file systems journal entries.
-func syncDir(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.Sync()
-}
-
-// makeDir creates a directory durably, if it is missing.
-func makeDir(path string) error {
-	if _, err := os.Stat(path); err == nil {
-		return nil
-	}
-	if err := os.MkdirAll(path, 0o755); err != nil {
-		return fmt.Errorf("create append-only directory: %w", err)
-	}
-	if err := syncDir(filepath.Dir(path)); err != nil {
-		return fmt.Errorf("create append-only directory %s: %w", path, err)
-	}
-	return nil
-}
-
-// sizeOf returns the length of a file in bytes.
-func sizeOf(d disk, name string) (int64, error) {
-	f, err := d.open(name, os.O_RDONLY)
-	if err != nil {
-		return 0, err
-	}
-	defer f.Close()
-	return size(f)
-}
-
-// size returns the length of f in bytes and leaves the position at its start.
-func size(f file) (int64, error) {
-	n, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return 0, err
-	}
-	_, err = f.Seek(0, io.SeekStart)
-	return n, err
 }

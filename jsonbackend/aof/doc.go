@@ -4,7 +4,8 @@
 // What happens under one lock is a unit: deterministic Redis commands of one instant, followed by a line with the
 // unit's number and checksum, which Redis skips. [Open] replays the units, [Log.Append] buffers new ones without ever
 // touching a file, [Log.Synced] tells when one is as durable as the [Policy] asks, and a [Rewrite] replaces the past by
-// a base that says the same in fewer bytes. The format is described in docs/format/aof.md.
+// a base that says the same in fewer bytes. When the disk fails, [Log.Resume] and a rewrite mend the log. [Check], [Repair]
+// and [Copy] are for logs that nobody serves, or somebody else does. The format is described in docs/format/aof.md.
 //
 // The package must never know what a command means, beyond SELECT, MULTI and EXEC.
 //

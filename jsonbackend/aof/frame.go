@@ -102,11 +102,14 @@ func (s *scanner) unit() (unit, error) {
 		bare = bare || inside
 	}
 	if c, err := s.peek(); err == nil && c == '#' {
+		at := s.pos
 		line, err := s.line()
-		if err != nil {
+		switch {
+		case err != nil:
 			return unit{}, err
-		}
-		if !bytes.HasPrefix(line, []byte(timeTag)) {
+		case bytes.HasPrefix(line, []byte(syncField)):
+			s.pos = at
+		case !bytes.HasPrefix(line, []byte(timeTag)):
 			return s.closing(line)
 		}
 	}
@@ -141,6 +144,10 @@ func (s *scanner) opening() (bare bool, first effect, err error) {
 			case bytes.HasPrefix(line, []byte(unitField)):
 				s.pos = at
 				return bare, first, nil
+			case bytes.HasPrefix(line, []byte(syncField)) && at == s.start:
+				if err := s.proof(line); err != nil {
+					return false, first, err
+				}
 			default:
 				return false, first, s.damaged("annotation %q in its place", line)
 			}
@@ -158,6 +165,21 @@ func (s *scanner) opening() (bare bool, first effect, err error) {
 		}
 		first, bare = effect{}, bare || !ours
 	}
+}
+
+// proof reads the line that says how far the log was synced.
+func (s *scanner) proof(line []byte) error {
+	text, err := s.closed(line)
+	if err != nil {
+		return err
+	}
+	seq, err := strconv.ParseUint(string(text[len(syncField):]), 10, 64)
+	if err != nil {
+		return s.damaged("annotation %q has no seq", line)
+	}
+	s.synced, s.syncedAt = seq, s.offset()
+	s.begin()
+	return nil
 }
 
 // selectLine reads the line that closes a SELECT of ours, if there is one.

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/omniproxy/omniproxy/jsonbackend/disk"
 )
 
 // Policy says when a unit is durable enough to tell its client, as Redis' appendfsync does. A unit is always written
@@ -44,6 +46,7 @@ const DefaultKeep = time.Minute
 type Options struct {
 	Policy Policy
 	Keep   time.Duration // how long files stay that a rewrite has replaced; 0 = DefaultKeep
+	Disk   disk.Disk     // nil = the operating system's
 }
 
 // ErrClosed is the fate of units that come after Close.
@@ -54,14 +57,14 @@ var ErrClosed = errors.New("append-only file is closed")
 // Locks are taken in this order: writing, syncing, then mu or the directory's. Append takes mu alone, and nothing is
 // ever done with a file while mu is held.
 type Log struct {
-	policy Policy
+	policy atomic.Int32 // a Policy
 	keep   time.Duration
 	dir    *directory
 
 	mu      sync.Mutex
 	pending pending
-	err     error // why nothing is written any more
 	rewrite rewriteStats
+	fault   atomic.Pointer[fault] // set under mu; nil = all is well
 
 	writing sync.Mutex // held by the one who writes
 	syncing sync.Mutex // held by the one who syncs
@@ -72,7 +75,7 @@ type Log struct {
 
 // tail is the last increment. The file is changed under writing and syncing, the length in bytes under writing.
 type tail struct {
-	file
+	disk.File
 	length int64
 }
 
@@ -81,6 +84,8 @@ type marks struct {
 	written atomic.Uint64 // the last unit in the file
 	synced  atomic.Uint64 // the last unit on the disk
 	size    atomic.Int64  // of base and increments, in bytes
+	syncs   atomic.Int64  // of increments
+	waited  atomic.Int64  // units that were released by one
 }
 
 // Open replays the log in dir into r, or creates it, and makes it ready for appending. The caller sees to it that
@@ -90,13 +95,16 @@ type marks struct {
 // bad unit before the last, an error from r) stops Open before it has changed any file; what Replay was given until
 // then is to be thrown away. Where bytes are at fault, the error is a [*Damage].
 func Open(dir string, o Options, r Replay) (*Log, Report, error) {
-	if err := makeDir(dir); err != nil {
-		return nil, Report{}, err
+	if o.Disk == nil {
+		o.Disk = disk.OS{}
 	}
-	return open(osDisk(dir), o, r)
+	if err := disk.MakeDir(o.Disk, dir, 0o755); err != nil {
+		return nil, Report{}, fmt.Errorf("create append-only directory: %w", err)
+	}
+	return open(folder{o.Disk, dir}, o, r)
 }
 
-func open(d disk, o Options, r Replay) (*Log, Report, error) {
+func open(d folder, o Options, r Replay) (*Log, Report, error) {
 	names, err := d.names()
 	if err != nil {
 		return nil, Report{}, fmt.Errorf("list append-only directory: %w", err)
@@ -108,18 +116,30 @@ func open(d disk, o Options, r Replay) (*Log, Report, error) {
 	if err != nil {
 		return nil, Report{}, err
 	}
-	p := player{disk: d, to: r}
-	if err := p.play(m); err != nil {
+	dir := newDirectory(d, m, names)
+	p := player{folder: d, to: r, copied: m.copied(dir.self)}
+	if p.copied {
+		left := m.present(names)
+		p.report.Copied = left.base != m.base || len(left.incrs) < len(m.incrs)
+		m = left
+	}
+	if err := p.play(&m); err != nil {
 		return nil, p.report, err
 	}
-	dir := newDirectory(d, m, names)
+	dir.manifest = m
 	if p.report.Strays, err = tidy(dir, names); err != nil {
 		return nil, p.report, err
 	}
-	if err := settle(d, m, p.report.Cut); err != nil {
+	if err := settle(d, m, p.report); err != nil {
 		return nil, p.report, err
 	}
-	l := &Log{policy: o.Policy, keep: o.Keep, dir: dir}
+	if p.copied {
+		if err := dir.change(func(*manifest) {}); err != nil {
+			return nil, p.report, err
+		}
+	}
+	l := &Log{keep: o.Keep, dir: dir}
+	l.SetPolicy(o.Policy)
 	if l.keep == 0 {
 		l.keep = DefaultKeep
 	}
@@ -146,13 +166,13 @@ func (l *Log) start(r Report) error {
 		if err != nil {
 			return fmt.Errorf("open append-only file: %w", err)
 		}
-		n, err := size(f)
+		info, err := f.Stat()
 		if err != nil {
 			return fmt.Errorf("open append-only file: %w", errors.Join(err, f.Close()))
 		}
-		l.tail = tail{f, n}
+		l.tail = tail{f, info.Size}
 	}
-	l.pending = pending{seq: r.Seq, db: -1}
+	l.pending = pending{seq: r.Seq, db: -1, proven: r.Seq, noted: r.noted}
 	l.mark.written.Store(r.Seq)
 	l.mark.synced.Store(r.Seq)
 	l.mark.size.Store(r.Bytes)
@@ -164,14 +184,14 @@ func (l *Log) start(r Report) error {
 
 // create makes an empty log. Nothing of a log may be there, except what a creation that was interrupted leaves behind:
 // files without a unit.
-func create(d disk, names []string) (manifest, error) {
+func create(d folder, names []string) (manifest, error) {
 	m := manifest{base: baseEntry(1), incrs: []entry{incrEntry(1)}}
 	empty := string(appendBaseEnd(appendBaseHead(nil, 0), 0))
 	for _, name := range names {
 		if numberIn(name, baseInfix) == 0 && numberIn(name, incrInfix) == 0 {
 			continue
 		}
-		n, err := sizeOf(d, name)
+		n, err := d.size(name)
 		if err != nil {
 			return m, err
 		}
@@ -179,9 +199,9 @@ func create(d disk, names []string) (manifest, error) {
 			return m, fmt.Errorf("open append-only directory: %s is there, but no %s", name, manifestName)
 		}
 	}
-	err := writeFile(d, m.base.name, empty)
+	err := d.write(m.base.name, empty)
 	if err == nil {
-		err = writeFile(d, m.incrs[0].name, "")
+		err = d.write(m.incrs[0].name, "")
 	}
 	if err != nil {
 		return m, fmt.Errorf("create append-only file: %w", err)
@@ -202,7 +222,7 @@ func tidy(dir *directory, names []string) (strays []string, err error) {
 		}
 		rubbish := strings.HasPrefix(name, tempPrefix)
 		if numberIn(name, incrInfix) > 0 {
-			n, err := sizeOf(dir, name)
+			n, err := dir.size(name)
 			if err != nil {
 				return nil, err
 			}
@@ -219,12 +239,15 @@ func tidy(dir *directory, names []string) (strays []string, err error) {
 
 // settle cuts a torn unit off and makes durable what was replayed: the process before may have died between a change
 // and its sync, and whatever happens from now on relies on it.
-func settle(d disk, m manifest, c Cut) error {
+func settle(d folder, m manifest, r Report) error {
 	for _, e := range m.files() {
-		f, err := d.open(e.name, os.O_WRONLY)
+		f, err := d.open(e.name, os.O_RDWR)
 		if err == nil {
-			if e.name == c.File {
-				err = f.Truncate(c.Offset)
+			if e.name == r.Cut.File {
+				err = f.Truncate(r.Cut.Offset)
+			}
+			if err == nil && e.name == r.last {
+				err = writeAgain(f, r.proven)
 			}
 			if err == nil {
 				err = f.Sync()
@@ -241,19 +264,15 @@ func settle(d disk, m manifest, c Cut) error {
 	return nil
 }
 
-// Err returns why the log writes no more; nil while all is well. A caller refuses writes while there is an error:
-// Append still numbers units then, and they are lost.
-func (l *Log) Err() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.err
-}
-
 // Close writes and syncs what is buffered and closes the files. No rewrite may be under way.
 func (l *Log) Close() error {
 	l.syncer.stop()
+	l.Resume() // or Sync says why not
 	err := l.Sync()
-	l.fail(ErrClosed)
+	if err == nil {
+		l.noteSynced()
+	}
+	l.fail(&fault{err: ErrClosed, closed: true})
 	l.release()
 	l.dir.close()
 	l.writing.Lock()
@@ -263,6 +282,18 @@ func (l *Log) Close() error {
 	return errors.Join(err, l.tail.Close())
 }
 
+// noteSynced ends the log with a line that says that everything before it is durable.
+func (l *Log) noteSynced() {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	l.mu.Lock()
+	p := &l.pending
+	p.proven = l.mark.synced.Load()
+	p.buf = p.appendProof(p.buf)
+	l.mu.Unlock()
+	l.write() // the line is worth no error
+}
+
 // Stats are the figures of INFO persistence.
 type Stats struct {
 	Size     int64 // aof_current_size: base and increments, in bytes
@@ -270,8 +301,14 @@ type Stats struct {
 	Buffered int   // aof_buffer_length: bytes that are not written yet
 	Unsynced bool  // written, but not on the disk yet
 	Err      error // aof_last_write_status
+	Lost     bool  // a sync failed: only a rewrite helps
 
-	Rewriting       time.Time     // when the rewrite under way began; zero = none
+	Syncs  int64 // of increments
+	Waited int64 // units whose release waited for one of them
+
+	Rewriting       time.Time // when the rewrite under way began; zero = none
+	RewriteCommands int64     // that the rewrite under way has written
+	RewriteBytes    int64
 	Rewrites        int           // that were begun
 	RewriteFailures int           // since the last success
 	LastRewrite     time.Duration // how long the last one took; -1 = there was none
@@ -293,13 +330,19 @@ func (l *Log) Stats() Stats {
 		BaseSize:        l.rewrite.baseSize,
 		Buffered:        len(l.pending.buf),
 		Unsynced:        l.mark.synced.Load() < l.mark.written.Load(),
-		Err:             l.err,
+		Err:             l.Err(),
+		Syncs:           l.mark.syncs.Load(),
+		Waited:          l.mark.waited.Load(),
 		Rewrites:        l.rewrite.begun,
 		RewriteFailures: l.rewrite.failures,
 		LastRewrite:     l.rewrite.took,
 	}
 	if l.rewrite.now != nil {
 		s.Rewriting = l.rewrite.now.begun
+		s.RewriteCommands, s.RewriteBytes = l.rewrite.now.Written()
+	}
+	if f := l.fault.Load(); f != nil {
+		s.Lost = f.lost
 	}
 	return s
 }

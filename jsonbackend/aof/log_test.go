@@ -49,10 +49,15 @@ func flat(units []done) []string {
 	return all
 }
 
+// where is where a log is.
+type where interface{ folder() folder }
+
+func (d folder) folder() folder { return d }
+
 // reopen opens d and returns what it holds.
-func reopen(d disk, o Options) (*Log, []string, Report, error) {
+func reopen(d where, o Options) (*Log, []string, Report, error) {
 	var all []string
-	l, report, err := open(d, o, Replay{
+	l, report, err := open(d.folder(), o, Replay{
 		Effect: func(db int, args [][]byte) error {
 			words := make([]string, len(args))
 			for i, a := range args {
@@ -67,7 +72,7 @@ func reopen(d disk, o Options) (*Log, []string, Report, error) {
 }
 
 // mustReopen is reopen of a log that is whole.
-func mustReopen(t testing.TB, d disk, o Options) (*Log, []string, Report) {
+func mustReopen(t testing.TB, d where, o Options) (*Log, []string, Report) {
 	t.Helper()
 	l, all, report, err := reopen(d, o)
 	if err != nil {
@@ -131,8 +136,8 @@ func fill(t testing.TB, l *Log, units []done) {
 }
 
 // written returns a disk with a log of units.
-func writtenDisk(t testing.TB, units []done) *memDisk {
-	d := newMemDisk()
+func writtenDisk(t testing.TB, units []done) *memory {
+	d := newMemory()
 	l, _, _ := mustReopen(t, d, Options{})
 	fill(t, l, units)
 	mustClose(t, l)
@@ -140,7 +145,7 @@ func writtenDisk(t testing.TB, units []done) *memDisk {
 }
 
 func TestUnitsComeBackInOrder(t *testing.T) {
-	dir := osDisk(t.TempDir())
+	dir := onDisk(t)
 	l, _, _ := mustReopen(t, dir, Options{})
 	fill(t, l, someUnits)
 	mustClose(t, l)
@@ -170,7 +175,7 @@ func TestAnyUnitsSurviveAnyReopening(t *testing.T) {
 		}
 	})
 	rapid.Check(t, func(t *rapid.T) {
-		d := newMemDisk()
+		d := newMemory()
 		var all []done
 		for range rapid.IntRange(1, 4).Draw(t, "sessions") {
 			l, got, report, err := reopen(d, Options{Policy: Policy(rapid.IntRange(0, 2).Draw(t, "policy"))})
@@ -226,8 +231,8 @@ func rewriteAs(t interface{ Fatal(...any) }, l *Log, units []done) {
 
 func TestCreationThatWasInterruptedIsRepeated(t *testing.T) {
 	for at := 1; ; at++ {
-		d := newMemDisk()
-		d.failAt, d.crash = at, true
+		d := newMemory()
+		d.crashAt(at)
 		l, _, _, err := reopen(d, Options{})
 		if err == nil {
 			mustClose(t, l)
@@ -237,7 +242,7 @@ func TestCreationThatWasInterruptedIsRepeated(t *testing.T) {
 			return
 		}
 		for keep := range 6 {
-			left := d.powerCut(some(keep))
+			left := d.cut(keep)
 			l, _, _ := mustReopen(t, left, Options{})
 			mustClose(t, l)
 		}
@@ -246,7 +251,7 @@ func TestCreationThatWasInterruptedIsRepeated(t *testing.T) {
 
 func TestFilesWithoutManifestAreNotOverwritten(t *testing.T) {
 	d := writtenDisk(t, someUnits)
-	delete(d.live, manifestName)
+	d.drop(manifestName)
 	before := d.content()
 	if _, _, _, err := reopen(d, Options{}); err == nil || !strings.Contains(err.Error(), manifestName) {
 		t.Errorf("error %v", err)
@@ -259,24 +264,24 @@ func TestFilesWithoutManifestAreNotOverwritten(t *testing.T) {
 func TestTemporaryFilesAreRemovedAndOthersKept(t *testing.T) {
 	d := writtenDisk(t, someUnits)
 	for _, name := range []string{"temp-appendonly.aof.2.base.aof", "appendonly.aof.2.incr.aof", "notes.txt", "appendonly.aof.9.base.aof"} {
-		d.live[name] = &memFile{}
+		d.put(name, "")
 	}
-	d.live["notes.txt"].data = []byte("mine")
+	d.put("notes.txt", "mine")
 	l, _, report := mustReopen(t, d, Options{})
 	if diff := cmp.Diff([]string{"appendonly.aof.9.base.aof", "notes.txt"}, report.Strays); diff != "" {
 		t.Error(diff)
 	}
 	want := []string{"appendonly.aof.1.base.aof", "appendonly.aof.1.incr.aof", manifestName, "appendonly.aof.9.base.aof", "notes.txt"}
 	for _, name := range want {
-		if _, ok := d.live[name]; !ok {
+		if _, ok := d.content()[name]; !ok {
 			t.Errorf("%s is gone", name)
 		}
 	}
-	if len(d.live) != len(want) {
+	if len(d.content()) != len(want) {
 		t.Errorf("left: %v", d.content())
 	}
 	rewriteAs(t, l, slices.Clone(someUnits))
-	if _, ok := d.live["appendonly.aof.10.base.aof"]; !ok {
+	if _, ok := d.content()["appendonly.aof.10.base.aof"]; !ok {
 		t.Errorf("the name of a stray is used again: %v", d.content())
 	}
 	mustClose(t, l)
@@ -295,7 +300,7 @@ func TestPolicyNames(t *testing.T) {
 }
 
 func TestStatsFollowRedis(t *testing.T) {
-	d := newMemDisk()
+	d := newMemory()
 	l, _, _ := mustReopen(t, d, Options{})
 	s := l.Stats()
 	if s.Size != s.BaseSize || s.LastRewrite != -1 || s.RewriteDue(100, 0) {

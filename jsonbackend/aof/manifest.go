@@ -17,6 +17,7 @@ const (
 	tempPrefix   = "temp-"
 	baseInfix    = ".base"
 	incrInfix    = ".incr"
+	dirField     = "#directory " // of a manifest: the directory's ID
 )
 
 // maxManifest is the most bytes of a manifest that are read: 50 bytes a file make room for 20,000 files.
@@ -34,6 +35,7 @@ type manifest struct {
 	base    entry // the zero entry if there is none
 	history []entry
 	incrs   []entry
+	dir     uint64 // [disk.Info].ID of the directory it was written to; 0 = it does not say
 }
 
 // baseEntry names the n-th base.
@@ -56,9 +58,13 @@ func (m manifest) names(name string) bool {
 	return is(m.base) || slices.ContainsFunc(m.history, is) || slices.ContainsFunc(m.incrs, is)
 }
 
-// String renders the manifest as Redis does: base, history, increments.
+// String renders the manifest as Redis does: base, history, increments. Redis takes the line about the directory for a
+// comment.
 func (m manifest) String() string {
 	var b strings.Builder
+	if m.dir != 0 {
+		fmt.Fprintf(&b, "%s%d\n", dirField, m.dir)
+	}
 	line := func(e entry, kind byte) { fmt.Fprintf(&b, "file %s seq %d type %c\n", e.name, e.seq, kind) }
 	if m.base.name != "" {
 		line(m.base, 'b')
@@ -81,6 +87,9 @@ func parseManifest(text string) (manifest, error) {
 		return m, errors.New("empty manifest")
 	}
 	for i, line := range strings.Split(strings.TrimSuffix(text, "\n"), "\n") {
+		if rest, ok := strings.CutPrefix(line, dirField); ok {
+			m.dir, _ = strconv.ParseUint(rest, 10, 64)
+		}
 		if strings.HasPrefix(line, "#") {
 			continue
 		}
@@ -134,7 +143,7 @@ func parseEntry(words []string) (e entry, kind string, err error) {
 }
 
 // loadManifest reads the manifest of d. Without one the error is fs.ErrNotExist.
-func loadManifest(d disk) (manifest, error) {
+func loadManifest(d folder) (manifest, error) {
 	f, err := d.open(manifestName, os.O_RDONLY)
 	if err != nil {
 		return manifest{}, fmt.Errorf("open append-only manifest: %w", err)

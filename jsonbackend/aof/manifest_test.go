@@ -24,6 +24,7 @@ func TestManifestIsReadAsWritten(t *testing.T) {
 			last += step
 			m.incrs = append(m.incrs, incrEntry(last))
 		}
+		m.dir = rapid.Uint64().Draw(t, "directory")
 		got, err := parseManifest(m.String())
 		if diff := cmp.Diff(m, got, compareManifests); diff != "" || err != nil {
 			t.Fatal(err, diff)
@@ -36,9 +37,7 @@ func TestManifestOfRedisIsRead(t *testing.T) {
 		"file appendonly.aof.2.base.rdb seq 2 type b\n" +
 		"file appendonly.aof.1.incr.aof seq 1 type h\n" +
 		"  FILE appendonly.aof.4.incr.aof seq 4 type i startoffset 12\n")
-	want := manifest{
-		entry{"appendonly.aof.2.base.rdb", 2}, []entry{incrEntry(1)}, []entry{incrEntry(4)},
-	}
+	want := manifest{base: entry{"appendonly.aof.2.base.rdb", 2}, history: []entry{incrEntry(1)}, incrs: []entry{incrEntry(4)}}
 	if diff := cmp.Diff(want, got, compareManifests); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
@@ -64,7 +63,7 @@ func TestBadManifestsAreRefused(t *testing.T) {
 		"a line too short": good + "file",
 	} {
 		d := writtenDisk(t, someUnits)
-		d.live[manifestName] = &memFile{data: []byte(text)}
+		d.put(manifestName, text)
 		before := d.content()
 		_, got, _, err := reopen(d, Options{})
 		if err == nil || !strings.Contains(err.Error(), manifestName) || got != nil {

@@ -1,18 +1,25 @@
 package aof
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/omniproxy/omniproxy/resp/redistest"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/omniproxy/omniproxy/jsonbackend/disk"
+	"github.com/omniproxy/omniproxy/resp/redistest"
 )
 
 // Real programs judge the files: redis-check-aof and a redis-server started on the directory.
@@ -247,5 +254,87 @@ func rewriteByRedis(t *testing.T, c *redis.Client) {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// failingSyncs is the operating system's disk, whose files cannot be synced while that is switched on.
+type failingSyncs struct {
+	disk.OS
+	on *atomic.Bool
+}
+
+type failingFile struct {
+	disk.File
+	on *atomic.Bool
+}
+
+func (d failingSyncs) Open(path string, flag int, perm fs.FileMode) (disk.File, error) {
+	f, err := d.OS.Open(path, flag, perm)
+	return failingFile{f, d.on}, err
+}
+
+func (f failingFile) Sync() error {
+	if f.on.Load() {
+		return errDisk
+	}
+	return f.File.Sync()
+}
+
+// What a log becomes that was torn, cut, mended after a failed sync or repaired is still a log of Redis'.
+func TestRedisLoadsARecoveredLog(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "aof")
+	var on atomic.Bool
+	o := Options{Disk: failingSyncs{on: &on}}
+	l, _, err := Open(dir, o, Replay{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	units := []done{{Effects: []string{"SET a 1"}}, {DB: 2, Effects: []string{"HSET h f v", "SADD s x"}}, {Effects: []string{"SET b 2"}}}
+	fill(t, l, units[:2])
+	l.tick()
+	on.Store(true)
+	fill(t, l, units[2:])
+	l.Sync()
+	on.Store(false)
+	if err := mend(l, units); err != nil {
+		t.Fatal(err)
+	}
+	more := []done{{Effects: []string{"SET c 3"}}, {Effects: []string{"SET d 4"}}, {Effects: []string{"SET e 5"}}}
+	fill(t, l, more)
+	mustClose(t, l)
+	checked(t, dir)
+
+	incr := filepath.Join(dir, "appendonly.aof.2.incr.aof")
+	whole, err := os.ReadFile(incr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	os.WriteFile(incr, bytes.Replace(whole, []byte("$1\r\nd"), []byte("$1\r\nx"), 1), 0o644)
+	_, err = Check(disk.OS{}, dir, Replay{Effect: func(int, [][]byte) error { return nil }})
+	damage, ok := errors.AsType[*Damage](err)
+	if !ok {
+		t.Fatal(err)
+	}
+	if _, err := Repair(disk.OS{}, dir, damage); err != nil {
+		t.Fatal(err)
+	}
+	checked(t, dir)
+	f, err := os.OpenFile(incr, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.WriteString("*3\r\n$3\r\nSET\r\n$1\r\nz\r\n$9\r\nto")
+	f.Close()
+	l, report, err := Open(dir, Options{}, Replay{Effect: func(int, [][]byte) error { return nil }})
+	if err != nil || report.Cut.Bytes == 0 {
+		t.Fatal(report, err)
+	}
+	fill(t, l, []done{{Effects: []string{"SET after 6"}}})
+	mustClose(t, l)
+	checked(t, dir)
+	c, _ := startRedis(t, dir)
+	want := map[string]string{"0 a": "1", "2 h": "map[f:v]", "2 s": "[x]", "0 b": "2", "0 c": "3", "0 after": "6"}
+	if diff := cmp.Diff(want, dump(t, c)); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -1,7 +1,6 @@
 package aof
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -26,11 +25,17 @@ type Report struct {
 	Bytes   int64  // of base and increments
 	Cut     Cut
 	Strays  []string // files of the directory that the manifest does not mention; they are left alone
+	Copied  bool     // the directory is a copy that was made while the log was written: it ends where the copy began, or later
 
-	base int64 // bytes of the base
+	base   int64  // bytes of the base
+	noted  uint64 // the last unit that a line says was synced
+	last   string // the file that may end in what was not synced
+	proven int64  // where that may begin in it
 }
 
-// Cut is a torn last unit: what a process or machine wrote when it died. Nobody was told that it happened.
+// Cut is what a process or machine was writing when it died: the end of the log from the first unit on that is not whole.
+// After kill -9 that is one unit, and nobody was told that it happened. A power cut may leave holes; then units follow
+// that were written after the last sync, too.
 type Cut struct {
 	File   string
 	Offset int64 // where the unit began, and the file now ends
@@ -49,27 +54,37 @@ func (d *Damage) Error() string {
 }
 
 // progressStep is how many bytes lie between two calls of Progress.
-const progressStep = 16 << 20
+const progressStep = 1 << 20
 
 // player replays the files of a manifest. It changes nothing.
 type player struct {
-	disk   disk
+	folder folder
 	to     Replay
+	copied bool // the files are a copy
 	report Report
 	done   int64 // bytes of the files before this one
 	total  int64
 	told   int64 // bytes at the last Progress
 	buf    []byte
 	args   [][]byte
+
+	unproven []place // lines about syncs in this file, whose units before may not be synced
 }
 
-// play replays all files. The torn end of the last one that is not empty is in report.Cut.
-func (p *player) play(m manifest) error {
+// place is a line and the last unit before it.
+type place struct {
+	seq    uint64
+	offset int64
+}
+
+// play replays all files. The torn end of the last one that is not empty is in report.Cut. From a copy the increments are
+// taken out of m that it holds no beginning of.
+func (p *player) play(m *manifest) error {
 	files := m.files()
 	sizes := make([]int64, len(files))
 	last := -1 // Redis puts the next increment into the manifest before it is used
 	for i, e := range files {
-		n, err := sizeOf(p.disk, e.name)
+		n, err := p.folder.size(e.name)
 		if err != nil {
 			return fmt.Errorf("replay %s: %w", e.name, err)
 		}
@@ -77,21 +92,32 @@ func (p *player) play(m manifest) error {
 		if e == m.base {
 			p.report.base = n
 		} else if n > 0 {
-			last = i
+			last, p.report.last = i, e.name
 		}
 		p.total += n
+	}
+	if p.to.Progress != nil {
+		p.to.Progress(0, p.total)
 	}
 	for i, e := range files {
 		var err error
 		if e == m.base {
 			err = p.file(e.name, sizes[i], false, p.base)
 		} else {
-			err = p.file(e.name, sizes[i], i == last, p.increment)
+			err = p.file(e.name, sizes[i], i == last || p.copied, p.increment)
+		}
+		if errors.Is(err, errCopyEnds) {
+			m.incrs, p.report.Copied = m.before(e), true
+			break
 		}
 		if err != nil {
 			return fmt.Errorf("replay append-only file: %w", err)
 		}
 		p.done += sizes[i]
+		if p.report.Cut.File == e.name && i < last {
+			m.incrs, p.report.Copied = append(m.before(e), e), true
+			break
+		}
 	}
 	p.report.Bytes = p.total - p.report.Cut.Bytes
 	if p.to.Progress != nil {
@@ -102,7 +128,7 @@ func (p *player) play(m manifest) error {
 
 // file replays one file of n bytes. Only the last may be torn.
 func (p *player) file(name string, n int64, last bool, play func(*scanner) error) error {
-	f, err := p.disk.open(name, os.O_RDONLY)
+	f, err := p.folder.open(name, os.O_RDONLY)
 	if err != nil {
 		return err
 	}
@@ -113,30 +139,32 @@ func (p *player) file(name string, n int64, last bool, play func(*scanner) error
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
+	p.report.proven, p.unproven = 0, nil
 	s := newScanner(f, end, p.buf)
 	err = play(s)
 	p.buf = s.buf
 	at := s.offset()
 	var d damage
 	switch {
-	case err == nil && end == n:
-		return nil
+	case err == nil && end == n, errors.Is(err, errCopyEnds):
+		return err
 	case err == nil: // nothing but zeros after the last unit
 		at = end
 	case !errors.As(err, &d):
 		return fmt.Errorf("%s: unit at offset %d: %w", name, at, err)
-	case !last || !d.end:
+	case !last:
 		return &Damage{name, at, d.why}
 	default:
-		follows, err := unitFollows(f, at, end)
+		left, err := lookBehind(f, at, end)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		if follows {
-			return &Damage{name, at, d.why + ", but units follow"}
+		if why := left.damage(d, p.report.Seq+1); why != "" {
+			return &Damage{name, at, why}
 		}
 	}
 	p.report.Cut = Cut{name, at, n - at}
+	p.report.proven = min(p.report.proven, at)
 	return nil
 }
 
@@ -155,7 +183,7 @@ func (p *player) base(s *scanner) error {
 			return err
 		}
 		if last {
-			p.report.Seq = seq
+			p.report.Seq, p.report.noted = seq, seq
 			return nil
 		}
 		s.begin()
@@ -172,12 +200,18 @@ func (p *player) base(s *scanner) error {
 
 // increment replays an increment.
 func (p *player) increment(s *scanner) error {
-	for {
+	for first := true; ; first = false {
 		u, err := s.unit()
+		if s.synced > p.report.noted {
+			p.prove(s)
+		}
 		if err != nil {
 			return ended(err)
 		}
 		next := p.report.Seq + 1
+		if p.copied && first && u.seq > next {
+			return errCopyEnds
+		}
 		if u.seq != 0 && u.seq != next {
 			return damage{why: fmt.Sprintf("seq %d follows %d", u.seq, p.report.Seq)}
 		}
@@ -189,6 +223,18 @@ func (p *player) increment(s *scanner) error {
 		if u.note != "" && p.to.Note != nil {
 			p.to.Note(next, u.note)
 		}
+	}
+}
+
+// errCopyEnds: the increment before this one went on after it was copied.
+var errCopyEnds = errors.New("the copy ends before this file")
+
+// prove notes what a line says about syncs: what stands before an earlier line, if that unit was synced, is durable.
+func (p *player) prove(s *scanner) {
+	p.report.noted = s.synced
+	p.unproven = append(p.unproven, place{p.report.Seq, s.syncedAt})
+	for len(p.unproven) > 0 && p.unproven[0].seq <= s.synced {
+		p.report.proven, p.unproven = p.unproven[0].offset, p.unproven[1:]
 	}
 }
 
@@ -217,56 +263,4 @@ func ended(err error) error {
 		return nil
 	}
 	return err
-}
-
-// searchStep is how many bytes of a file are searched at once.
-const searchStep = 64 << 10
-
-// written returns where the zeros at the end of f begin. A power cut may leave them behind where data was not written
-// yet; no unit ends in one.
-func written(f io.ReadSeeker, size int64) (int64, error) {
-	buf := make([]byte, min(size, searchStep))
-	for end := size; end > 0; {
-		b := buf[:min(end, searchStep)]
-		if _, err := f.Seek(end-int64(len(b)), io.SeekStart); err != nil {
-			return 0, err
-		}
-		if _, err := io.ReadFull(f, b); err != nil {
-			return 0, err
-		}
-		end -= int64(len(b))
-		if kept := len(bytes.TrimRight(b, "\x00")); kept > 0 {
-			_, err := f.Seek(0, io.SeekStart)
-			return end + int64(kept), err
-		}
-	}
-	_, err := f.Seek(0, io.SeekStart)
-	return 0, err
-}
-
-// unitFollows looks for the line of a unit that ends between from and to, and not at to: evidence that what begins at
-// from is not torn but damaged, when a wrong length has swallowed what follows.
-func unitFollows(f io.ReadSeeker, from, to int64) (bool, error) {
-	mark := []byte("\r\n" + unitField)
-	if _, err := f.Seek(from, io.SeekStart); err != nil {
-		return false, err
-	}
-	buf := make([]byte, searchStep)
-	kept := 0 // bytes of the chunk before, in which a line may begin
-	for left := to - from; left > 0; {
-		n, err := io.ReadFull(f, buf[kept:min(searchStep, int64(kept)+left)])
-		if err != nil {
-			return false, err
-		}
-		left -= int64(n)
-		b := buf[:kept+n]
-		for at := bytes.Index(b, mark); at >= 0; at = bytes.Index(b, mark) {
-			b = b[at+len(mark):]
-			if end := bytes.Index(b, []byte("\r\n")); end >= 0 && (end+2 < len(b) || left > 0) {
-				return true, nil
-			}
-		}
-		kept = copy(buf, buf[max(0, kept+n-lineLimit-2):kept+n])
-	}
-	return false, nil
 }

@@ -16,23 +16,27 @@ const (
 	firstBase = "appendonly.aof.1.base.aof"
 )
 
-// ends returns where each unit ends in the increment that holds units.
+// ends returns where each unit ends in the increment that holds units, as kill -9 leaves it.
 func ends(t testing.TB, units []done) (text string, at []int) {
 	t.Helper()
+	d := newMemory()
+	l, _, _ := mustReopen(t, d, Options{})
 	for i := range units {
-		text = writtenDisk(t, units[:i+1]).content()[firstIncr]
+		fill(t, l, units[i:i+1])
+		text = d.content()[firstIncr]
 		at = append(at, len(text))
 	}
+	mustClose(t, l)
 	return text, at
 }
 
 // diskWith returns a log whose increment is text.
-func diskWith(text string) *memDisk {
-	d := newMemDisk()
+func diskWith(text string) *memory {
+	d := newMemory()
 	m := manifest{base: baseEntry(1), incrs: []entry{incrEntry(1)}}
-	d.live[manifestName] = &memFile{data: []byte(m.String())}
-	d.live[firstBase] = &memFile{data: appendBaseEnd(appendBaseHead(nil, 0), 0)}
-	d.live[firstIncr] = &memFile{data: []byte(text)}
+	d.put(manifestName, m.String())
+	d.put(firstBase, string(appendBaseEnd(appendBaseHead(nil, 0), 0)))
+	d.put(firstIncr, text)
 	return d
 }
 
@@ -90,6 +94,18 @@ func TestAlteredLastUnitIsCutOffOrRefused(t *testing.T) {
 	}
 }
 
+// What was synced is damaged rather than torn, also at its end: a log that was closed says so.
+func TestDamageAfterCloseStopsTheStart(t *testing.T) {
+	text := writtenDisk(t, someUnits).content()[firstIncr]
+	_, at := ends(t, someUnits)
+	last := at[len(at)-2]
+	for i := last; i < at[len(at)-1]; i++ {
+		wantDamage(t, diskWith(flip(text, i, 1)), firstIncr, int64(last), replayed(someUnits[:len(someUnits)-1]))
+	}
+	zeros := text[:last] + strings.Repeat("\x00", at[len(at)-1]-last) + text[at[len(at)-1]:]
+	wantDamage(t, diskWith(zeros), firstIncr, int64(last), replayed(someUnits[:len(someUnits)-1]))
+}
+
 func flip(text string, i, bit int) string {
 	b := []byte(text)
 	b[i] ^= 1 << bit
@@ -115,7 +131,7 @@ func TestDamagedEarlierUnitStopsTheStart(t *testing.T) {
 }
 
 // wantDamage checks that a log is refused, that nothing after the damage was applied, and no file changed.
-func wantDamage(t *testing.T, d *memDisk, name string, at int64, applied []string) {
+func wantDamage(t *testing.T, d *memory, name string, at int64, applied []string) {
 	t.Helper()
 	before := d.content()
 	_, got, _, err := reopen(d, Options{})
@@ -135,7 +151,7 @@ func wantDamage(t *testing.T, d *memDisk, name string, at int64, applied []strin
 }
 
 func TestDamagedBaseStopsTheStart(t *testing.T) {
-	d := newMemDisk()
+	d := newMemory()
 	l, _, _ := mustReopen(t, d, Options{})
 	fill(t, l, someUnits)
 	rewriteAs(t, l, slices.Clone(someUnits))
@@ -147,10 +163,10 @@ func TestDamagedBaseStopsTheStart(t *testing.T) {
 			if bit == 5 && i < len(baseField) {
 				continue // "#BASE": checked below
 			}
-			d.live[name] = &memFile{data: []byte(flip(text, i, bit))}
+			d.put(name, flip(text, i, bit))
 			wantDamage(t, d, name, 0, nil)
 		}
-		d.live[name] = &memFile{data: []byte(text[:i])}
+		d.put(name, text[:i])
 		if _, _, _, err := reopen(d, Options{}); err == nil && i > 0 {
 			t.Fatalf("a base of %d of %d bytes is accepted", i, len(text))
 		}
@@ -160,12 +176,16 @@ func TestDamagedBaseStopsTheStart(t *testing.T) {
 // A wrong length that leads beyond the end of the file looks like a torn unit, but for the units it swallowed.
 func TestSwallowedUnitsAreFound(t *testing.T) {
 	line := "\r\n#unit seq=7 crc=00000000\r\n"
-	for pad := searchStep - 2*lineLimit; pad < searchStep+len(line); pad++ {
+	var pads []int
+	for around := -len(line); around < len(line); around++ {
+		pads = append(pads, searchStep-lineLimit+around, searchStep+around)
+	}
+	for _, pad := range pads {
 		text := strings.Repeat("x", pad) + line
 		for _, after := range []string{"", "*", strings.Repeat("y", 2*searchStep)} {
-			got, err := unitFollows(strings.NewReader(text+after), 0, int64(len(text+after)))
-			if want := after != ""; got != want || err != nil {
-				t.Fatalf("line at %d, %d bytes after: %v, %v", pad, len(after), got, err)
+			got, err := lookBehind(strings.NewReader(text+after), 0, int64(len(text+after)))
+			if want := after != ""; got.units != want || err != nil {
+				t.Fatalf("line at %d, %d bytes after: %+v, %v", pad, len(after), got, err)
 			}
 		}
 	}
@@ -179,7 +199,7 @@ func TestMissingUnitsStopTheStart(t *testing.T) {
 
 // Only the end of the last file can be torn: what was appended to an earlier one was synced before the next was used.
 func TestTornEarlierFileStopsTheStart(t *testing.T) {
-	d := newMemDisk()
+	d := newMemory()
 	l, _, _ := mustReopen(t, d, Options{})
 	fill(t, l, someUnits[:2])
 	r, err := l.PrepareRewrite()
@@ -194,12 +214,12 @@ func TestTornEarlierFileStopsTheStart(t *testing.T) {
 		t.Fatalf("got %q", got)
 	}
 	_, at := ends(t, someUnits[:1])
-	f := d.live[firstIncr]
-	f.data = f.data[:len(f.data)-1]
+	text := d.content()[firstIncr]
+	d.put(firstIncr, text[:len(text)-1])
 	wantDamage(t, d, firstIncr, int64(at[0]), replayed(someUnits[:1]))
 
 	// Redis names the next increment before it uses it: then the torn file is the last that counts.
-	d.live["appendonly.aof.2.incr.aof"].data = nil
+	d.put("appendonly.aof.2.incr.aof", "")
 	l, got, report := mustReopen(t, d, Options{})
 	if diff := cmp.Diff(replayed(someUnits[:1]), got); diff != "" || report.Cut.File != firstIncr {
 		t.Fatalf("cut %+v %s", report.Cut, diff)
@@ -210,7 +230,7 @@ func TestTornEarlierFileStopsTheStart(t *testing.T) {
 func TestMissingFileStopsTheStart(t *testing.T) {
 	for _, name := range []string{firstIncr, firstBase} {
 		d := writtenDisk(t, someUnits)
-		delete(d.live, name)
+		d.drop(name)
 		before := d.content()
 		if _, got, _, err := reopen(d, Options{}); err == nil || !strings.Contains(err.Error(), name) || got != nil {
 			t.Errorf("without %s: %v", name, err)
@@ -226,7 +246,7 @@ func TestRefusedEffectStopsTheStart(t *testing.T) {
 	_, at := ends(t, someUnits[:1])
 	before := d.content()
 	refused := errors.New("no such command")
-	_, _, err := open(d, Options{}, Replay{Effect: func(_ int, args [][]byte) error {
+	_, _, err := open(d.folder(), Options{}, Replay{Effect: func(_ int, args [][]byte) error {
 		if string(args[0]) == "SADD" {
 			return refused
 		}
@@ -316,14 +336,14 @@ func TestUnitWithoutItsLineIsNotTakenForTheirs(t *testing.T) {
 
 func TestBaseOfRedis(t *testing.T) {
 	d := diskWith(resp("SELECT 0", "DEL a"))
-	d.live[firstBase].data = []byte("#TS:1628217470\r\n" + resp("FUNCTION LOAD code", "SELECT 4", "SET a 1", "SET b 1"))
+	d.put(firstBase, "#TS:1628217470\r\n"+resp("FUNCTION LOAD code", "SELECT 4", "SET a 1", "SET b 1"))
 	l, got, report := mustReopen(t, d, Options{})
 	if diff := cmp.Diff([]string{"0 FUNCTION LOAD code", "4 SET a 1", "4 SET b 1", "0 DEL a"}, got); diff != "" || report.Units != 1 {
 		t.Errorf("%+v %s", report, diff)
 	}
 	mustClose(t, l)
 
-	d.live[firstBase].data = []byte("REDIS0010\xfa...")
+	d.put(firstBase, "REDIS0010\xfa...")
 	if _, _, _, err := reopen(d, Options{}); err == nil || !strings.Contains(err.Error(), "written by Redis with an RDB preamble; set aof-use-rdb-preamble no") {
 		t.Errorf("error %v", err)
 	}
@@ -336,7 +356,7 @@ func TestForgedLengthsTakeNoMemory(t *testing.T) {
 	} {
 		d := diskWith(text)
 		got := testing.AllocsPerRun(1, func() {
-			p := player{disk: d, to: Replay{Effect: func(int, [][]byte) error { return nil }}}
+			p := player{folder: d.folder(), to: Replay{Effect: func(int, [][]byte) error { return nil }}}
 			p.increment(newScanner(strings.NewReader(text), int64(len(text)), nil))
 			if cap(p.buf) > 2*window {
 				t.Errorf("%q: %d bytes", text, cap(p.buf))
@@ -356,7 +376,7 @@ func FuzzReplayNeverPanics(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, name := range []string{firstIncr, firstBase} {
 			d := diskWith("")
-			d.live[name] = &memFile{data: []byte(text)}
+			d.put(name, text)
 			l, first, _, err := reopen(d, Options{})
 			if err != nil {
 				continue

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+
+	"github.com/omniproxy/omniproxy/jsonbackend/disk"
 )
 
 const (
@@ -35,9 +37,11 @@ type Rewrite struct {
 	begun time.Time
 	turn  rotation
 
-	entry   entry // of the base
-	file    file  // of the base, under a temporary name; nil once closed
+	entry   entry     // of the base
+	file    disk.File // of the base, under a temporary name; nil once closed
 	rotated bool
+	seq     uint64 // the last unit that the base stands for
+	heals   bool   // the log had lost something when it was rotated
 	buf     []byte
 	db      int   // which the base has SELECTed; -1 = none
 	dirty   int64 // bytes since the last sync
@@ -64,9 +68,11 @@ func (l *Log) PrepareRewrite() (*Rewrite, error) {
 func (l *Log) claim(r *Rewrite) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch {
-	case l.err != nil:
-		return l.err
+	switch f := l.fault.Load(); {
+	case f != nil && !f.lost:
+		l.rewrite.begun++
+		l.rewrite.failures++
+		return f.err
 	case l.rewrite.now != nil:
 		return ErrRewriting
 	}
@@ -84,7 +90,10 @@ func (r *Rewrite) prepare() (err error) {
 	if r.turn.file, r.turn.entry, err = dir.createIncr(); err != nil {
 		return err
 	}
-	return r.log.Sync() // so that little is left to sync when the increments change
+	if r.log.Err() == nil {
+		r.log.Sync() // so that little is left to sync when the increments change; an error shows again there
+	}
+	return nil
 }
 
 // temp is the name of the base until it is complete.
@@ -99,7 +108,9 @@ func (r *Rewrite) Rotate() (seq uint64) {
 	p := &l.pending
 	r.turn.at = len(p.buf)
 	p.rotation, p.db = &r.turn, -1
-	r.rotated = true
+	p.noted = p.seq // the base will say so
+	f := l.fault.Load()
+	r.rotated, r.seq, r.heals = true, p.seq, f != nil && f.lost
 	r.buf = appendBaseHead(r.buf, p.seq)
 	return p.seq
 }
@@ -160,8 +171,10 @@ func (r *Rewrite) commit() error {
 	if err := r.finish(); err != nil {
 		return err
 	}
-	if err := r.log.completeRotation(&r.turn); err != nil {
-		return err
+	if !r.heals {
+		if err := r.log.completeRotation(&r.turn); err != nil {
+			return err
+		}
 	}
 	dir := r.log.dir
 	if err := dir.rename(r.temp(), r.entry.name); err != nil {
@@ -170,7 +183,7 @@ func (r *Rewrite) commit() error {
 	if err := dir.sync(); err != nil {
 		return err
 	}
-	return dir.change(func(m *manifest) {
+	err := dir.change(func(m *manifest) {
 		if m.base.name != "" {
 			m.history = append(m.history, m.base)
 		}
@@ -179,7 +192,14 @@ func (r *Rewrite) commit() error {
 			m.history = append(m.history, m.incrs[0])
 			m.incrs = m.incrs[1:]
 		}
+		if r.heals {
+			m.incrs = append(m.incrs, r.turn.entry)
+		}
 	})
+	if err == nil && r.heals {
+		r.log.heal(r) // an error of what is written then stays in the log
+	}
+	return err
 }
 
 // finish completes the base and makes it durable.
@@ -216,15 +236,13 @@ func (r *Rewrite) Abort() { r.end(r.err) }
 // end removes what came to nothing, and counts. err is why the rewrite failed; an Abort without is no failure.
 func (r *Rewrite) end(err error) {
 	l := r.log
-	if r.rotated {
-		l.completeRotation(&r.turn) // an error stays in the log
-	}
+	rotated := l.settleRotation(r)
 	if r.file != nil {
 		r.file.Close()
 	}
 	// What cannot be removed is removed, or reported as a stray, by the next Open.
 	rubbish := []string{r.temp(), r.entry.name}
-	if r.turn.file != nil && !r.turn.done {
+	if r.turn.file != nil && !rotated {
 		r.turn.file.Close()
 		rubbish = append(rubbish, r.turn.entry.name)
 	}
@@ -251,6 +269,24 @@ func (r *Rewrite) end(err error) {
 	if err != nil {
 		l.rewrite.failures++
 	}
+}
+
+// settleRotation does the rotation of a rewrite that ends, if it is still to be done and can be, or takes it back: then
+// units go on in the increment that was the last. It reports whether they go to the new one.
+func (l *Log) settleRotation(r *Rewrite) bool {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	if r.rotated && !r.heals && !r.turn.done {
+		l.write() // an error stays in the log
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if p := &l.pending; p.rotation == &r.turn {
+		if p.rotation = nil; r.heals {
+			p.buf = p.buf[:0] // the next base says what they did
+		}
+	}
+	return r.turn.done
 }
 
 // appendBaseHead appends the first line of a base that stands for the units up to seq.

@@ -51,6 +51,9 @@ type scanner struct {
 	args []span
 	cmds []effect
 
+	synced   uint64 // what the last line said that tells how far the log was synced
+	syncedAt int64  // where that line begins in the file
+
 	// A real Redis writes no lines. What it appended to a file of ours begins with its SELECT and goes on until a
 	// line of ours; all of it counts as theirs.
 	theirs bool

@@ -12,12 +12,13 @@ import (
 const (
 	lineLimit = 1023 // with CRLF
 
-	unitField = "#unit seq=" // closes a unit of an increment
-	selectTag = "#select"    // closes a SELECT between units
-	baseField = "#base seq=" // opens a base; the first part covers it
-	partTag   = "#part"      // closes a part of a base
-	endTag    = "#end"       // closes a base
-	timeTag   = "#TS:"       // Redis' own, aof-timestamp-enabled yes
+	unitField = "#unit seq="   // closes a unit of an increment
+	syncField = "#synced seq=" // between units: those up to that one were synced when this was written; it closes itself
+	selectTag = "#select"      // closes a SELECT between units
+	baseField = "#base seq="   // opens a base; the first part covers it
+	partTag   = "#part"        // closes a part of a base
+	endTag    = "#end"         // closes a base
+	timeTag   = "#TS:"         // Redis' own, aof-timestamp-enabled yes
 
 	noteField = " note="
 	crcField  = " crc=" // and 8 hexadecimal digits
@@ -86,6 +87,12 @@ func appendSelect(dst []byte, db int) []byte {
 	from := len(dst)
 	dst = AppendCommand(dst, "SELECT", strconv.Itoa(db))
 	return appendCRC(append(dst, selectTag...), from)
+}
+
+// appendSynced appends the line that says that the units up to seq are durable.
+func appendSynced(dst []byte, seq uint64) []byte {
+	from := len(dst)
+	return appendCRC(strconv.AppendUint(append(dst, syncField...), seq, 10), from)
 }
 
 // appendCRC ends the annotation that ends dst; what it closes begins at from.

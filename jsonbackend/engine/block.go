@@ -32,6 +32,7 @@ type waiter struct {
 	timer    *time.Timer
 	timedOut func(w *wire.Writer)
 	lost     error
+	took     time.Duration // to find that it has to wait
 }
 
 // queue is who waits for a key, in the order they came: served in this order by whoever writes the key.
@@ -159,7 +160,12 @@ func (p *waiter) end(reply func(w *wire.Writer)) {
 func (p *waiter) expire() { p.end(p.timedOut) }
 
 // fail answers with an error.
-func (p *waiter) fail(err error) { p.end(func(w *wire.Writer) { w.Error(err) }) }
+func (p *waiter) fail(err error) {
+	e := p.conn.e
+	e.stats.fail(err)
+	e.unblocked(p, 0, true)
+	p.end(func(w *wire.Writer) { w.Error(err) })
+}
 
 func (p *waiter) timeout() {
 	e := p.conn.e
@@ -175,6 +181,10 @@ func (p *waiter) timeout() {
 // answered ends an outstanding command whose reply is in c.w.
 func (c *Conn) answered() {
 	c.s.Replied(&c.w, 0)
+	c.placeBehind()
+	if c.tracker != nil && c.tracker.caching {
+		c.tracker.caching = false
+	}
 	seq := c.seq
 	c.deliver()
 	c.seq = seq // for release
@@ -237,17 +247,23 @@ func (e *Engine) retry(p *waiter, r readyKey) {
 	c := p.conn
 	c.w.Proto = c.s.Client.Proto()
 	e.tx.begin(p.db)
+	e.doing = c
 	call := Call{Tx: &e.tx, Reply: &c.w, Args: p.args, Spec: p.spec, engine: e, conn: c, wait: p, ready: r.key}
+	begin := e.stats.read()
 	err := e.handle(&call)
+	answering := e.stats.read() - begin
 	e.tx.finish(p.args, nil)
 	if seq := e.tx.commit(""); seq > 0 {
 		c.seq = seq
 	}
+	e.doing = nil
 	if err != nil {
+		e.stats.fail(err)
 		c.w.Reset()
 		c.w.Error(err)
 	}
 	if c.w.Len() > 0 {
+		e.unblocked(p, answering, err != nil)
 		p.leave()
 		c.answered()
 	}
@@ -265,6 +281,7 @@ func (a *afterwards) nothing() bool {
 
 // takeServed returns what release is to do after the lock.
 func (e *Engine) takeServed() afterwards {
+	e.broadcast()
 	a := afterwards{e.served, e.told.take()}
 	e.served = nil
 	return a
@@ -278,7 +295,11 @@ func (e *Engine) release(a afterwards) {
 		if seq > 0 {
 			e.log.Synced(seq, c)
 		}
-		c.s.Resume()
+		if following := c.takeFollowing(); following != nil {
+			go c.follow(*following)
+		} else {
+			c.s.Resume()
+		}
 	}
 	a.told.wake(e.log)
 }

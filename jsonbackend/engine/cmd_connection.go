@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/omniproxy/omniproxy/resp"
+	"github.com/omniproxy/omniproxy/resp/command"
 	"github.com/omniproxy/omniproxy/resp/wire"
 )
 
@@ -13,6 +14,7 @@ import (
 func connectionHandlers() handlers {
 	h := handlers{
 		"CLIENT UNBLOCK": clientUnblock,
+		"CLIENT HELP":    clientHelp,
 		"MONITOR":        monitor,
 		"RESET":          reset,
 		"SELECT":         selectDB,
@@ -20,7 +22,17 @@ func connectionHandlers() handlers {
 	for name, answer := range resp.ConnectionHandlers() {
 		h[name] = func(c *Call) error { return answer(c.conn.s, c.Reply, c.Args) }
 	}
+	pause := h["CLIENT PAUSE"]
+	h["CLIENT PAUSE"] = func(c *Call) error {
+		c.engine.pause = c.conn.s.Server().Pause()
+		return pause(c)
+	}
 	return h
+}
+
+func clientHelp(c *Call) error {
+	command.Help(c.Reply, command.Find("client"), c.engine.Supports)
+	return nil
 }
 
 func selectDB(c *Call) error {
@@ -45,6 +57,7 @@ func reset(c *Call) error {
 	delete(c.engine.monitors, conn)
 	conn.s.Client.Monitor.Store(false)
 	conn.unsubscribe()
+	conn.untrack()
 	conn.s.Reset(c.Reply)
 	c.Reply.Status("RESET")
 	return nil
@@ -72,6 +85,7 @@ func clientUnblock(c *Call) error {
 		p.fail(wire.ErrUnblocked)
 	default:
 		p.expire()
+		c.engine.unblocked(p, 0, true) // Redis counts this as a failure, too
 	}
 	c.yesNo(blocked)
 	return nil
@@ -120,7 +134,7 @@ func (e *Engine) tellMonitors(from *Conn, args [][]byte) {
 }
 
 // secret reports whether the i-th word of a command is a credential: what follows AUTH, as a command or as an option of
-// HELLO.
+// HELLO, and what CONFIG SET says of a password.
 func secret(args [][]byte, i int) bool {
 	is := func(i int, name string) bool { return strings.EqualFold(string(args[i]), name) }
 	switch {
@@ -128,6 +142,8 @@ func secret(args [][]byte, i int) bool {
 		return i > 0
 	case is(0, "HELLO"):
 		return i > 2 && is(i-1, "AUTH") || i > 3 && is(i-2, "AUTH")
+	case is(0, "CONFIG") && len(args) > 1 && is(1, "SET"):
+		return i > 2 && i%2 == 1 && isCredential(args[i-1])
 	}
 	return false
 }

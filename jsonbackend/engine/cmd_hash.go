@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"math/big"
 	"strconv"
 
@@ -78,10 +79,12 @@ func hgetall(c *Call) error {
 		return err
 	}
 	c.Reply.Map(h.Len())
-	for field, v := range h.All() {
-		c.Reply.BulkString(field)
-		c.Reply.BulkString(v)
-	}
+	many(c, h.Len(), h, func(c *Call, h *value.Hash) {
+		for field, v := range h.All() {
+			c.Reply.BulkString(field)
+			c.Reply.BulkString(v)
+		}
+	}, c.Args[1])
 	return nil
 }
 
@@ -91,9 +94,11 @@ func hkeys(c *Call) error {
 		return err
 	}
 	c.Reply.Array(h.Len())
-	for field := range h.All() {
-		c.Reply.BulkString(field)
-	}
+	many(c, h.Len(), h, func(c *Call, h *value.Hash) {
+		for field := range h.All() {
+			c.Reply.BulkString(field)
+		}
+	}, c.Args[1])
 	return nil
 }
 
@@ -103,9 +108,11 @@ func hvals(c *Call) error {
 		return err
 	}
 	c.Reply.Array(h.Len())
-	for _, v := range h.All() {
-		c.Reply.BulkString(v)
-	}
+	many(c, h.Len(), h, func(c *Call, h *value.Hash) {
+		for _, v := range h.All() {
+			c.Reply.BulkString(v)
+		}
+	}, c.Args[1])
 	return nil
 }
 
@@ -301,16 +308,18 @@ func hrandfield(c *Call) error {
 		return err
 	}
 	c.drawn(count, paired)
-	for i := range positions {
-		field, v := h.At(i)
-		if !paired {
+	many(c, count, drawing[*value.Hash]{h, positions, paired}, func(c *Call, d drawing[*value.Hash]) {
+		for i := range d.positions {
+			field, v := d.from.At(i)
+			if !d.paired {
+				c.Reply.BulkString(field)
+				continue
+			}
+			c.pair()
 			c.Reply.BulkString(field)
-			continue
+			c.Reply.BulkString(v)
 		}
-		c.pair()
-		c.Reply.BulkString(field)
-		c.Reply.BulkString(v)
-	}
+	}, c.Args[1])
 	return nil
 }
 
@@ -346,12 +355,13 @@ func hscan(c *Call) error {
 	if err != nil {
 		return err
 	}
-	next := h.Scan(s.cursor, s.count, func(field, v string) {
-		if s.wants(field) {
-			s.found = append(s.found, field, v)
-		}
+	s.run(c, h, func(s *elementScan) uint64 {
+		return h.Scan(s.cursor, s.count, func(field, v string) {
+			if s.wants(field) {
+				s.found = append(s.found, field, v)
+			}
+		})
 	})
-	s.reply(c, next)
 	return nil
 }
 
@@ -378,6 +388,15 @@ func beginScan[V value.Value](c *Call, read func(i int) (V, error)) (v V, s elem
 // wants reports whether MATCH lets an element through.
 func (s *elementScan) wants(element string) bool {
 	return s.match == nil || glob.Match(s.match, []byte(element), false)
+}
+
+// run replies with what walk finds in a value, and where it ended.
+func (s elementScan) run(c *Call, v value.Value, walk func(s *elementScan) (next uint64)) {
+	n := min(s.count, v.Len())
+	if n > c.engine.atOnce {
+		s.match = bytes.Clone(s.match)
+	}
+	many(c, n, walk, func(c *Call, walk func(s *elementScan) uint64) { s.reply(c, walk(&s)) }, c.Args[1])
 }
 
 func (s *elementScan) reply(c *Call, next uint64) {

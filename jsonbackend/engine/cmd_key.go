@@ -118,7 +118,7 @@ func randomKey(c *Call) error {
 	d := c.Tx.db
 	for n := 1; len(d.keys) > 0; n++ {
 		e, _ := d.index.GetAt(rand.IntN(d.index.Len()))
-		if !c.Tx.expired(e) || c.engine.opts.ReadOnly && n == drawings {
+		if !c.Tx.expired(e.Entry) || c.engine.opts.ReadOnly && n == drawings {
 			c.Reply.BulkString(e.Key)
 			return nil
 		}

@@ -99,7 +99,7 @@ func (tx *Tx) expireAt(key []byte, at int64) {
 		return
 	}
 	tx.SetExpire(key, max(at, 1))
-	tx.Changed(key)
+	tx.ChangedQuietly(key)
 	tx.Effect("PEXPIREAT", key, at)
 	tx.Notify(genericEvent, "expire", key)
 }
@@ -116,7 +116,7 @@ func (tx *Tx) persist(key []byte) bool {
 		return false
 	}
 	tx.SetExpire(key, 0)
-	tx.Changed(key)
+	tx.ChangedQuietly(key)
 	tx.Effect("PERSIST", key)
 	tx.Notify(genericEvent, "persist", key)
 	return true

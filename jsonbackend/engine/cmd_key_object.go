@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math"
+	"strings"
 
 	"github.com/omniproxy/omniproxy/jsonbackend/engine/value"
 	"github.com/omniproxy/omniproxy/resp/wire"
@@ -23,10 +24,26 @@ func encoding(c *Call, e *Entry) error {
 	return nil
 }
 
-// frequency refuses, as Redis does unless it evicts the keys that are used least often.
-func frequency(*Call, *Entry) error { return wire.ErrObjectFreq }
+// leastFrequent reports whether maxmemory-policy is one by which Redis counts how often keys are used.
+func (c *Call) leastFrequent() bool {
+	return strings.HasSuffix(c.engine.config.text["maxmemory-policy"], "-lfu")
+}
+
+// newFrequency is how often a key was used that Redis made just now. Nothing is evicted here, so nothing is counted.
+const newFrequency = 5
+
+func frequency(c *Call, _ *Entry) error {
+	if !c.leastFrequent() {
+		return wire.ErrObjectFreq
+	}
+	c.Reply.Int(newFrequency)
+	return nil
+}
 
 func idleTime(c *Call, e *Entry) error {
+	if c.leastFrequent() {
+		return wire.ErrObjectIdle
+	}
 	c.Reply.Int(max(int64(c.Tx.second())-int64(e.used), 0))
 	return nil
 }

@@ -10,19 +10,37 @@ import (
 )
 
 func keys(c *Call) error {
-	pattern := c.Args[1]
-	all := matchesAll(pattern)
+	d := c.Tx.db
+	if len(d.keys) <= c.engine.atOnce {
+		replyKeys(c, keySearch{index: d.index, pattern: c.Args[1], now: c.Tx.Now})
+		return nil
+	}
+	c.engine.epoch++ // the index is a view
+	s := keySearch{index: d.index.Copy(), pattern: bytes.Clone(c.Args[1]), now: c.Tx.Now}
+	later(c, s, replyKeys)
+	return nil
+}
+
+// keySearch is a call of KEYS.
+type keySearch struct {
+	index   *keyIndex
+	pattern []byte
+	now     int64
+}
+
+func replyKeys(c *Call, s keySearch) {
+	all := matchesAll(s.pattern)
 	var found wire.Writer // without pointers, so that a million keys make no work for the garbage collector
 	n := 0
-	for key, e := range c.Tx.db.keys {
-		if !c.Tx.expired(e) && (all || glob.Match(pattern, []byte(key), false)) {
-			found.BulkString(key)
+	s.index.Scan(func(e indexed) bool {
+		if (e.Expire == 0 || e.Expire > s.now) && (all || glob.Match(s.pattern, []byte(e.Key), false)) {
+			found.BulkString(e.Key)
 			n++
 		}
-	}
+		return true
+	})
 	c.Reply.Array(n)
 	c.Reply.Raw(found.Bytes())
-	return nil
 }
 
 // scanOptions are MATCH, COUNT and TYPE.
@@ -64,9 +82,10 @@ func parseScan(c *Call, i int, types bool) (cursor uint64, o scanOptions, err er
 	return cursor, o, nil
 }
 
-// parseCursor reads an unsigned number as strtoul does, which Redis leaves it to: a sign is welcome, -1 is the greatest
-// number, and nothing at all is 0.
+// parseCursor reads an unsigned number as strtoul does, which Redis leaves it to: a zero byte ends the text, a sign is
+// welcome, -1 is the greatest number, and nothing at all is 0.
 func parseCursor(b []byte) (uint64, bool) {
+	b, _, _ = bytes.Cut(b, []byte{0})
 	if len(b) == 0 {
 		return 0, true
 	}
@@ -93,24 +112,45 @@ func scan(c *Call) error {
 	if err != nil {
 		return err
 	}
-	var found, over []string
-	next := c.Tx.db.scan(cursor, o.count, func(e *Entry) {
+	d := c.Tx.db
+	search := scanSearch{index: d.index, cursor: cursor, scanOptions: o, now: c.Tx.Now}
+	if min(o.count, len(d.keys)) <= c.engine.atOnce {
+		for _, key := range search.reply(c) {
+			c.Tx.peek([]byte(key)) // deletes it
+		}
+		return nil
+	}
+	c.engine.epoch++ // the index is a view
+	search.index, search.match, search.kind = d.index.Copy(), bytes.Clone(o.match), bytes.Clone(o.kind)
+	later(c, search, func(c *Call, s scanSearch) { s.reply(c) })
+	return nil
+}
+
+// scanSearch is a call of SCAN.
+type scanSearch struct {
+	index  *keyIndex
+	cursor uint64
+	scanOptions
+	now int64
+}
+
+// reply tells of the next keys, and returns those that it met whose time is over.
+func (s *scanSearch) reply(c *Call) (over []string) {
+	var found []string
+	next := scanIndex(s.index, s.cursor, s.count, func(e *Entry) {
 		switch {
-		case o.match != nil && !glob.Match(o.match, []byte(e.Key), false):
-		case c.Tx.expired(e):
+		case s.match != nil && !glob.Match(s.match, []byte(e.Key), false):
+		case e.Expire != 0 && e.Expire <= s.now:
 			over = append(over, e.Key)
-		case o.kind == nil || bytes.EqualFold([]byte(TypeName(e.Value)), o.kind):
+		case s.kind == nil || bytes.EqualFold([]byte(TypeName(e.Value)), s.kind):
 			found = append(found, e.Key)
 		}
 	})
-	for _, key := range over {
-		c.Tx.peek([]byte(key)) // deletes it
-	}
 	c.Reply.Array(2)
 	c.Reply.BulkString(formatCursor(next))
 	c.Reply.Array(len(found))
 	for _, key := range found {
 		c.Reply.BulkString(key)
 	}
-	return nil
+	return over
 }

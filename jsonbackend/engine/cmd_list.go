@@ -156,11 +156,11 @@ func (c *Call) popElement(key []byte, from side) {
 func (c *Call) popElements(key []byte, l *value.List, n int64, from side) (count int) {
 	size := l.Len()
 	count = int(min(n, int64(size)))
-	popped, keptFrom, keptTo := l.Range(0, count), count, size
+	popped, keptFrom, keptTo := listSpan{l: l, from: 0, to: count}, count, size
 	if from == right {
-		popped, keptFrom, keptTo = l.RevRange(size-count, size), 0, size-count
+		popped, keptFrom, keptTo = listSpan{l, size - count, size, true}, 0, size-count
 	}
-	c.elements(count, popped) // while they are there
+	c.elements(key, popped) // while they are there
 	l, _ = c.Tx.EditList(key)
 	l.Trim(keptFrom, keptTo)
 	c.Tx.Changed(key)
@@ -168,11 +168,31 @@ func (c *Call) popElements(key []byte, l *value.List, n int64, from side) (count
 	return count
 }
 
-// elements replies with an array of count elements.
-func (c *Call) elements(count int, list iter.Seq[string]) {
-	c.Reply.Array(count)
-	for element := range list {
-		c.Reply.BulkString(element)
+// listSpan is the elements [from, to) of a list.
+type listSpan struct {
+	l         *value.List
+	from, to  int
+	backwards bool
+}
+
+// elements replies with an array of elements of the list at key.
+func (c *Call) elements(key []byte, s listSpan) {
+	c.Reply.Array(s.to - s.from)
+	many(c, s.to-s.from, s, replyElements, key)
+}
+
+func replyElements(c *Call, s listSpan) {
+	if s.backwards {
+		c.texts(s.l.RevRange(s.from, s.to))
+	} else {
+		c.texts(s.l.Range(s.from, s.to))
+	}
+}
+
+// texts replies with strings.
+func (c *Call) texts(list iter.Seq[string]) {
+	for text := range list {
+		c.Reply.BulkString(text)
 	}
 }
 
@@ -412,7 +432,7 @@ func lrange(c *Call) error {
 		return nil
 	}
 	from, to := span(start, stop, l.Len())
-	c.elements(to-from, l.Range(from, to))
+	c.elements(c.Args[1], listSpan{l: l, from: from, to: to})
 	return nil
 }
 

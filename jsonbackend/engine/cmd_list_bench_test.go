@@ -14,9 +14,6 @@ func BenchmarkRPopLPushOfAMillion(b *testing.B) { benchmarkOne(b, aMillion(), "R
 
 func BenchmarkLIndexOfAMillion(b *testing.B) { benchmarkOne(b, aMillion(), "LINDEX l 500000") }
 
-// The lock is held all the time.
-func BenchmarkLRangeOfAMillion(b *testing.B) { benchmarkOne(b, aMillion(), "LRANGE l 0 -1") }
-
 // aMillion makes a list of so many elements.
 func aMillion() (lines []string) {
 	for i := range 1000 {

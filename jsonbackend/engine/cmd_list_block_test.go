@@ -48,19 +48,21 @@ func crowdAct(r *rand.Rand) act {
 
 func crowdKey(r *rand.Rand) string { return pick(r, "a", "b", "c", "d") }
 
-func waitingCommand(r *rand.Rand) []string {
+func waitingCommand(r *rand.Rand) []string { return waitingOn(r, crowdKey) }
+
+func waitingOn(r *rand.Rand, key func(*rand.Rand) string) []string {
 	var keys []string
 	for range 1 + r.IntN(3) {
-		keys = append(keys, crowdKey(r))
+		keys = append(keys, key(r))
 	}
 	end := pick(r, "LEFT", "RIGHT")
 	return pick(r,
 		slices.Concat([]string{pick(r, "BLPOP", "BRPOP")}, keys, []string{"0"}),
 		slices.Concat([]string{pick(r, "BLPOP", "BRPOP")}, keys, []string{"0"}),
 		slices.Concat([]string{"BLMPOP", "0", strconv.Itoa(len(keys))}, keys, []string{end, "COUNT", pick(r, "1", "2")}),
-		[]string{"BLMOVE", crowdKey(r), crowdKey(r), end, pick(r, "LEFT", "RIGHT"), "0"},
-		[]string{"BLMOVE", crowdKey(r), crowdKey(r), end, pick(r, "LEFT", "RIGHT"), "0"},
-		[]string{"BRPOPLPUSH", crowdKey(r), crowdKey(r), "0"},
+		[]string{"BLMOVE", key(r), key(r), end, pick(r, "LEFT", "RIGHT"), "0"},
+		[]string{"BLMOVE", key(r), key(r), end, pick(r, "LEFT", "RIGHT"), "0"},
+		[]string{"BRPOPLPUSH", key(r), key(r), "0"},
 		slices.Concat([]string{pick(r, "BZPOPMIN", "BZPOPMAX")}, keys, []string{"0"}),
 		slices.Concat([]string{"BZMPOP", "0", strconv.Itoa(len(keys))}, keys, []string{"MIN", "COUNT", "2"}))
 }

@@ -79,10 +79,24 @@ func lpos(c *Call) error {
 	if err != nil {
 		return err
 	}
-	var positions []int64
-	if l != nil {
-		positions = o.find(l, string(c.Args[2]))
+	if l == nil {
+		l = noList
 	}
+	many(c, l.Len(), lposSearch{o, l, string(c.Args[2])}, replyPositions, c.Args[1])
+	return nil
+}
+
+var noList = value.NewList() // what a key that is not there holds; never edited
+
+// lposSearch is a call of LPOS.
+type lposSearch struct {
+	lposOptions
+	l       *value.List
+	element string
+}
+
+func replyPositions(c *Call, o lposSearch) {
+	positions := o.find(o.l, o.element)
 	switch {
 	case o.counted:
 		c.Reply.Array(len(positions))
@@ -94,5 +108,4 @@ func lpos(c *Call) error {
 	default:
 		c.Reply.Int(positions[0])
 	}
-	return nil
 }

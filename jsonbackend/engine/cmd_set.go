@@ -152,11 +152,14 @@ func smembers(c *Call) error {
 	if err != nil {
 		return err
 	}
-	c.Reply.Set(s.Len())
-	for member := range s.All() {
-		c.Reply.BulkString(member)
-	}
+	c.members(c.Args[1], s)
 	return nil
+}
+
+// members replies with all members of the set at key.
+func (c *Call) members(key []byte, s *value.Set) {
+	c.Reply.Set(s.Len())
+	many(c, s.Len(), s, func(c *Call, s *value.Set) { c.texts(s.All()) }, key)
 }
 
 func spop(c *Call) error {
@@ -177,6 +180,14 @@ func spop(c *Call) error {
 	}
 	if s == nil {
 		s = noSet
+	}
+	if counted && s.Len() > 0 && n >= int64(s.Len()) {
+		c.members(key, s)
+		c.Tx.Delete(key)
+		c.Tx.Changed(key)
+		c.Tx.NotifyRemoved(setEvent, "spop", key)
+		c.Tx.Effect("DEL", key)
+		return nil
 	}
 	count, positions, err := draw(n, s.Len())
 	if err != nil {
@@ -201,9 +212,7 @@ func spop(c *Call) error {
 	case count == 0:
 		c.Reply.Null()
 	}
-	for _, member := range popped {
-		c.Reply.BulkString(member)
-	}
+	many(c, count, popped, func(c *Call, popped []string) { c.texts(slices.Values(popped)) })
 	return nil
 }
 
@@ -242,9 +251,11 @@ func srandmember(c *Call) error {
 		return err
 	}
 	c.drawn(count, false)
-	for i := range positions {
-		c.Reply.BulkString(s.At(i))
-	}
+	many(c, count, drawing[*value.Set]{from: s, positions: positions}, func(c *Call, d drawing[*value.Set]) {
+		for i := range d.positions {
+			c.Reply.BulkString(d.from.At(i))
+		}
+	}, c.Args[1])
 	return nil
 }
 
@@ -253,12 +264,13 @@ func sscan(c *Call) error {
 	if err != nil {
 		return err
 	}
-	next := v.Scan(s.cursor, s.count, func(member string) {
-		if s.wants(member) {
-			s.found = append(s.found, member)
-		}
+	s.run(c, v, func(s *elementScan) uint64 {
+		return v.Scan(s.cursor, s.count, func(member string) {
+			if s.wants(member) {
+				s.found = append(s.found, member)
+			}
+		})
 	})
-	s.reply(c, next)
 	return nil
 }
 
@@ -276,10 +288,31 @@ func (c *Call) sets(i, j int) ([]*value.Set, error) {
 }
 
 // setOperation combines sets, at least one.
-type setOperation func(c *Call, sets []*value.Set) iter.Seq[string]
+type setOperation struct {
+	members func(sets []*value.Set) iter.Seq[string]
+	work    func(sets []*value.Set) int // how many members are looked at, at most
+}
 
-// intersection goes through the smallest set and asks the others.
-func intersection(_ *Call, sets []*value.Set) iter.Seq[string] {
+var (
+	intersection = setOperation{intersect, func(sets []*value.Set) int { return len(sets) * smallest(sets) }}
+	difference   = setOperation{subtract, func(sets []*value.Set) int { return len(sets) * sets[0].Len() }}
+	union        = setOperation{unite, total[*value.Set]}
+)
+
+func smallest(sets []*value.Set) int {
+	return slices.MinFunc(sets, func(a, b *value.Set) int { return cmp.Compare(a.Len(), b.Len()) }).Len()
+}
+
+// total is how many elements the values have together.
+func total[V interface{ Len() int }](values []V) (n int) {
+	for _, v := range values {
+		n += v.Len()
+	}
+	return n
+}
+
+// intersect goes through the smallest set and asks the others.
+func intersect(sets []*value.Set) iter.Seq[string] {
 	slices.SortStableFunc(sets, func(a, b *value.Set) int { return cmp.Compare(a.Len(), b.Len()) })
 	return func(yield func(string) bool) {
 		for member := range sets[0].All() {
@@ -291,7 +324,7 @@ func intersection(_ *Call, sets []*value.Set) iter.Seq[string] {
 	}
 }
 
-func difference(_ *Call, sets []*value.Set) iter.Seq[string] {
+func subtract(sets []*value.Set) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for member := range sets[0].All() {
 			has := func(s *value.Set) bool { return s.Has(member) }
@@ -302,8 +335,9 @@ func difference(_ *Call, sets []*value.Set) iter.Seq[string] {
 	}
 }
 
-func union(c *Call, sets []*value.Set) iter.Seq[string] {
-	all := value.NewSet(&c.engine.limits)
+func unite(sets []*value.Set) iter.Seq[string] {
+	limits := value.DefaultLimits()
+	all := value.NewSet(&limits)
 	for _, s := range sets {
 		for member := range s.All() {
 			all.Add(member)
@@ -317,11 +351,11 @@ func combineSets(c *Call, combine setOperation) error {
 	if err != nil {
 		return err
 	}
-	members := slices.Collect(combine(c, sets))
-	c.Reply.Set(len(members))
-	for _, member := range members {
-		c.Reply.BulkString(member)
-	}
+	many(c, combine.work(sets), sets, func(c *Call, sets []*value.Set) {
+		members := slices.Collect(combine.members(sets))
+		c.Reply.Set(len(members))
+		c.texts(slices.Values(members))
+	}, c.Args[1:]...)
 	return nil
 }
 
@@ -331,7 +365,7 @@ func storeSets(c *Call, combine setOperation) error {
 		return err
 	}
 	result := value.NewSet(&c.engine.limits)
-	for member := range combine(c, sets) {
+	for member := range combine.members(sets) {
 		result.Add(member)
 	}
 	c.store(c.Args[1], result, setEvent)
@@ -379,12 +413,14 @@ func sintercard(c *Call) error {
 	if err != nil {
 		return err
 	}
-	n := int64(0)
-	for range intersection(c, sets) {
-		if n++; n == limit {
-			break
+	many(c, intersection.work(sets), sets, func(c *Call, sets []*value.Set) {
+		n := int64(0)
+		for range intersect(sets) {
+			if n++; n == limit {
+				break
+			}
 		}
-	}
-	c.Reply.Int(n)
+		c.Reply.Int(n)
+	}, c.Args[2:end]...)
 	return nil
 }

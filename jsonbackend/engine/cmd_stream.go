@@ -122,20 +122,8 @@ func (c *Call) entry(e value.StreamEntry) {
 	}
 }
 
-// precede puts what header writes (up to 128 bytes) before what was written since mark: for lengths that are known only
-// in the end.
-func (c *Call) precede(mark int, header func()) {
-	body := c.Reply.Len() - mark
-	header()
-	b := c.Reply.Bytes()[mark:]
-	var head [128]byte
-	n := copy(head[:], b[body:])
-	copy(b[n:], b[:body])
-	copy(b, head[:n])
-}
-
 // arrayOf makes an array of the n replies that were written since mark.
-func (c *Call) arrayOf(mark, n int) { c.precede(mark, func() { c.Reply.Array(n) }) }
+func (c *Call) arrayOf(mark, n int) { c.Reply.Precede(mark, func() { c.Reply.Array(n) }) }
 
 // trimming is what XADD and XTRIM are asked to delete at a stream's beginning.
 type trimming struct {

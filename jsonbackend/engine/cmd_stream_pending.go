@@ -432,7 +432,7 @@ func xautoclaim(c *Call) error {
 			claimed++
 		}
 	}
-	c.precede(mark, func() {
+	c.Reply.Precede(mark, func() {
 		c.Reply.Array(3)
 		if n, ok := h.group.NextPending(next); ok && more {
 			c.id(n.ID)

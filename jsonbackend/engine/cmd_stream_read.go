@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"iter"
 	"math"
 	"slices"
 	"time"
@@ -32,28 +33,67 @@ func xrange(c *Call, backwards bool) error {
 			return err
 		}
 	}
-	s, err := c.stream(c.Args[1])
+	q := streamSpan{from: from, to: to, backwards: backwards, count: count}
+	q.s, err = c.stream(c.Args[1])
 	switch {
-	case s == nil || err != nil:
+	case q.s == nil || err != nil:
 		c.Reply.Array(0)
 		return err
 	case count <= 0:
 		c.Reply.NullArray()
 		return nil
 	}
-	entries := s.Range
-	if backwards {
-		entries = s.RevRange
+	c.entries(c.Args[1], q)
+	return nil
+}
+
+// streamSpan is the first count entries with an ID from from to to, counted from to if backwards.
+type streamSpan struct {
+	s         *value.Stream
+	from, to  value.StreamID
+	backwards bool
+	count     int64
+}
+
+func (q streamSpan) all() iter.Seq[value.StreamEntry] {
+	entries := q.s.Range
+	if q.backwards {
+		entries = q.s.RevRange
 	}
-	mark, n := c.Reply.Len(), int64(0)
-	for e := range entries(from, to) {
-		c.entry(e)
-		if n++; n == count {
-			break
+	return func(yield func(value.StreamEntry) bool) {
+		n := int64(0)
+		for e := range entries(q.from, q.to) {
+			if n++; !yield(e) || n == q.count {
+				return
+			}
 		}
 	}
-	c.arrayOf(mark, int(n))
-	return nil
+}
+
+// entries replies with an array of entries of the stream at key.
+func (c *Call) entries(key []byte, q streamSpan) {
+	mark, n := c.Reply.Len(), 0
+	for e := range q.all() {
+		if n == c.engine.atOnce || c.Reply.Full(e.Len()) {
+			c.Reply.Truncate(mark)
+			later(c, q, replyEntries, key)
+			return
+		}
+		c.entry(e)
+		n++
+	}
+	c.arrayOf(mark, n)
+}
+
+func replyEntries(c *Call, q streamSpan) {
+	n := 0
+	for range q.all() {
+		n++
+	}
+	c.Reply.Array(n)
+	for e := range q.all() {
+		c.entry(e)
+	}
 }
 
 // reading is a call of XREAD or XREADGROUP.
@@ -95,7 +135,7 @@ func xread(c *Call) error {
 	}
 	switch {
 	case served > 0:
-		c.precede(mark, func() { r.header(c, served) })
+		c.Reply.Precede(mark, func() { r.header(c, served) })
 	case r.blocks:
 		r.wait(c)
 	default:
@@ -210,7 +250,7 @@ func (r *reading) serve(c *Call, key []byte, after value.StreamID) bool {
 		r.deliver(c, key)
 	case r.group == nil && ok && after.Less(last.ID):
 		r.name(c, key)
-		r.entries(c, s, after)
+		r.entries(c, key, s, after)
 	default:
 		return false
 	}
@@ -235,16 +275,9 @@ func (r *reading) name(c *Call, key []byte) {
 }
 
 // entries replies with the entries behind an ID.
-func (r *reading) entries(c *Call, s *value.Stream, after value.StreamID) {
+func (r *reading) entries(c *Call, key []byte, s *value.Stream, after value.StreamID) {
 	from, _ := after.Next()
-	mark, n := c.Reply.Len(), int64(0)
-	for e := range s.Range(from, value.MaxStreamID()) {
-		c.entry(e)
-		if n++; n == r.count {
-			break
-		}
-	}
-	c.arrayOf(mark, int(n))
+	c.entries(key, streamSpan{s: s, from: from, to: value.MaxStreamID(), count: r.count})
 }
 
 // deliver replies with entries that the group has not seen; from now on they are pending, unless NOACK.
@@ -349,7 +382,7 @@ func (r *reading) again(c *Call) error {
 	r.header(c, 1)
 	r.name(c, key)
 	if r.group == nil {
-		r.entries(c, s, after)
+		r.entries(c, key, s, after)
 	} else {
 		r.deliver(c, key)
 	}

@@ -39,21 +39,32 @@ func (c *Call) str(i int) ([]byte, error) {
 	return b, err
 }
 
-// strOrNull replies with a string, or null for nil.
-func (c *Call) strOrNull(b []byte) {
+// strOrNull replies with the string at key, or null for nil.
+func (c *Call) strOrNull(key, b []byte) {
 	if b == nil {
 		c.Reply.Null()
+	} else {
+		c.text(key, b)
+	}
+}
+
+// text replies with a part of the string at key.
+func (c *Call) text(key, b []byte) {
+	if c.Reply.Full(len(b)) {
+		later(c, b, (*Call).bulk, key)
 	} else {
 		c.Reply.Bulk(b)
 	}
 }
+
+func (c *Call) bulk(b []byte) { c.Reply.Bulk(b) }
 
 func get(c *Call) error {
 	b, err := c.str(1)
 	if err != nil {
 		return err
 	}
-	c.strOrNull(b)
+	c.strOrNull(c.Args[1], b)
 	return nil
 }
 
@@ -62,7 +73,7 @@ func getDel(c *Call) error {
 	if err != nil {
 		return err
 	}
-	c.strOrNull(b)
+	c.strOrNull(c.Args[1], b)
 	if b != nil {
 		key := c.Args[1]
 		c.Tx.Delete(key)
@@ -78,7 +89,7 @@ func getSet(c *Call) error {
 	if err != nil {
 		return err
 	}
-	c.strOrNull(b)
+	c.strOrNull(c.Args[1], b)
 	c.Tx.setAndExpire(c.Args[1], c.Args[2], lifetime{}, 0)
 	return nil
 }
@@ -87,7 +98,7 @@ func mget(c *Call) error {
 	c.Reply.Array(len(c.Args) - 1)
 	for i := 1; i < len(c.Args); i++ {
 		b, _ := c.str(i) // null where it is no string
-		c.strOrNull(b)
+		c.strOrNull(c.Args[i], b)
 	}
 	return nil
 }
@@ -153,7 +164,7 @@ func getEX(c *Call) error {
 	if err != nil {
 		return err
 	}
-	c.Reply.Bulk(b)
+	c.text(key, b)
 	switch {
 	case at != 0:
 		c.Tx.expireAt(key, at)
@@ -205,7 +216,7 @@ func set(c *Call) error {
 		if err != nil {
 			return err
 		}
-		c.strOrNull(old)
+		c.strOrNull(c.Args[1], old)
 	}
 	if o.nx || o.xx {
 		if exists := c.Tx.get(key) != nil; o.nx == exists {

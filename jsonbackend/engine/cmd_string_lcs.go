@@ -52,16 +52,29 @@ func lcs(c *Call) error {
 	if int64(len(a)+1)*int64(len(b)+1) > int64(c.engine.longest/4) { // Redis' table has 4 bytes for each pair
 		return wire.ErrLCSMemory
 	}
-	t := newLCSTable(a, b)
+	many(c, len(a)*len(b)/cellsPerElement, lcsSearch{o, a, b}, replyLCS, c.Args[1], c.Args[2])
+	return nil
+}
+
+// cellsPerElement is how many pairs of bytes take about as long as one element of a reply.
+const cellsPerElement = 1000
+
+// lcsSearch is a call of LCS.
+type lcsSearch struct {
+	lcsOptions
+	a, b []byte
+}
+
+func replyLCS(c *Call, s lcsSearch) {
+	t := newLCSTable(s.a, s.b)
 	switch {
-	case o.length:
+	case s.length:
 		c.Reply.Int(int64(t.length))
-	case o.ranges:
-		replyLCSRanges(c, o, t)
+	case s.ranges:
+		replyLCSRanges(c, s.lcsOptions, t)
 	default:
 		c.Reply.Bulk(t.subsequence())
 	}
-	return nil
 }
 
 func replyLCSRanges(c *Call, o lcsOptions, t *lcsTable) {

@@ -54,7 +54,7 @@ func getRange(c *Call) error {
 	if to = min(to, n-1); from > to {
 		c.Reply.Bulk(nil)
 	} else {
-		c.Reply.Bulk(b[from : to+1])
+		c.text(c.Args[1], b[from:to+1])
 	}
 	return nil
 }

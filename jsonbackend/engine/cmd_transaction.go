@@ -36,12 +36,14 @@ type watchedKey struct {
 func (c *Conn) enqueue(cmd *resp.Command) {
 	if cmd.Spec.Flags&command.NoMulti != 0 {
 		c.spoiled = true
+		c.e.stats.reject(cmd.Spec, wire.ErrNotInMulti)
 		c.w.Error(wire.ErrNotInMulti)
 		return
 	}
 	args := make([][]byte, len(cmd.Args))
 	for i, a := range cmd.Args {
 		args[i] = slices.Clone(a)
+		c.s.Client.Queued.Add(int64(len(a)))
 	}
 	c.queue = append(c.queue, queued{cmd.Spec, args})
 	c.s.Client.Multi.Store(int32(len(c.queue)))
@@ -74,6 +76,7 @@ func discard(c *Call) error {
 func (c *Conn) endMulti() {
 	c.inMulti, c.spoiled, c.queue = false, false, nil
 	c.s.Client.Multi.Store(-1)
+	c.s.Client.Queued.Store(0)
 	c.unwatch()
 }
 

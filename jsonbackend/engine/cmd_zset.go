@@ -293,10 +293,12 @@ func zrandmember(c *Call) error {
 		return err
 	}
 	c.drawn(count, paired)
-	for i := range positions {
-		member, score := z.At(i)
-		c.member(member, score, paired)
-	}
+	many(c, count, drawing[*value.ZSet]{z, positions, paired}, func(c *Call, d drawing[*value.ZSet]) {
+		for i := range d.positions {
+			member, score := d.from.At(i)
+			c.member(member, score, d.paired)
+		}
+	}, c.Args[1])
 	return nil
 }
 
@@ -317,12 +319,13 @@ func zscan(c *Call) error {
 		return err
 	}
 	compact := z.Encoding() == value.EncodingListpack
-	next := z.Scan(s.cursor, s.count, func(member string, score float64) {
-		if s.wants(member) {
-			s.found = append(s.found, member, scannedScore(score, compact))
-		}
+	s.run(c, z, func(s *elementScan) uint64 {
+		return z.Scan(s.cursor, s.count, func(member string, score float64) {
+			if s.wants(member) {
+				s.found = append(s.found, member, scannedScore(score, compact))
+			}
+		})
 	})
-	s.reply(c, next)
 	return nil
 }
 

@@ -70,6 +70,7 @@ func notNaN(f float64) float64 {
 
 // combination is a call of ZUNION, ZINTER, ZDIFF, a form of them that stores, or ZINTERCARD.
 type combination struct {
+	keys       [][]byte
 	sources    []source
 	aggregate  aggregate
 	withScores bool
@@ -93,6 +94,7 @@ func (c *Call) parseCombination(i int, words combinationWords) (*combination, er
 	}
 	p := &combination{aggregate: sum}
 	i++
+	p.keys = c.Args[i : i+int(keys)]
 	for end := i + int(keys); i < end; i++ {
 		s, err := c.operand(i)
 		if err != nil {
@@ -229,11 +231,21 @@ func combineZSets(c *Call, combine zsetOperation) error {
 	if err != nil {
 		return err
 	}
-	z := value.NewZSet(&c.engine.limits)
-	for member, score := range combine(p) {
-		z.Add(member, score)
-	}
-	c.memberList(z.Len(), z.All(), p.withScores)
+	many(c, total(p.sources), p, func(c *Call, p *combination) {
+		limits := value.DefaultLimits()
+		z := value.NewZSet(&limits)
+		for member, score := range combine(p) {
+			z.Add(member, score)
+		}
+		all := zsetSpan{z: z, to: z.Len()}
+		if p.withScores {
+			c.pairs(z.Len())
+			replyScored(c, all)
+		} else {
+			c.Reply.Array(z.Len())
+			replyMembers(c, all)
+		}
+	}, p.keys...)
 	return nil
 }
 
@@ -252,12 +264,14 @@ func zintercard(c *Call) error {
 	if err != nil {
 		return err
 	}
-	n := int64(0)
-	for range zintersection(p) {
-		if n++; n == p.limit {
-			break
+	many(c, total(p.sources), p, func(c *Call, p *combination) {
+		n := int64(0)
+		for range zintersection(p) {
+			if n++; n == p.limit {
+				break
+			}
 		}
-	}
-	c.Reply.Int(n)
+		c.Reply.Int(n)
+	}, p.keys...)
 	return nil
 }

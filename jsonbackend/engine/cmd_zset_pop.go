@@ -16,32 +16,50 @@ const (
 // popEvents is what each is called, whatever the command.
 var popEvents = [2]string{lowest: "zpopmin", highest: "zpopmax"}
 
-// popped is what a pop took out of key.
-type popped struct {
-	key     []byte
-	members []string
-	scores  []float64
+// span returns the span of up to n members at one end of a sorted set.
+func (end extreme) span(z *value.ZSet, n int64) zsetSpan {
+	size := z.Len()
+	count := int(min(n, int64(size)))
+	if end == highest {
+		return zsetSpan{z, size - count, size, true}
+	}
+	return zsetSpan{z, 0, count, false}
 }
 
-// pop takes up to n members from one end of a sorted set that is there. The effect names them, so that it does not matter
-// which command it was.
-func (c *Call) pop(key []byte, z *value.ZSet, n int64, end extreme) popped {
-	p := popped{key: key}
-	count := int(min(n, int64(z.Len())))
-	found := z.Range(0, count)
-	if end == highest {
-		found = z.RevRange(z.Len()-count, z.Len())
+// pop takes at least one member from one end of the sorted set at key, and replies with what write makes of each. The effect
+// names their ranks, so that it does not matter which command it was.
+func (c *Call) pop(key []byte, s zsetSpan, write func(c *Call, s zsetSpan)) {
+	many(c, s.len(), s, write, key) // while they are there
+	size := s.z.Len()
+	c.takeOut(key, s.z, s.from, s.to)
+	c.Tx.Changed(key)
+	event := popEvents[lowest]
+	if s.reverse {
+		event = popEvents[highest]
 	}
-	for member, score := range found {
-		p.members, p.scores = append(p.members, member), append(p.scores, score)
+	c.Tx.NotifyRemoved(zsetEvent, event, key)
+	if s.len() == size {
+		c.Tx.Effect("DEL", key)
+	} else {
+		c.Tx.Effect("ZREMRANGEBYRANK", key, s.from, s.to-1)
 	}
-	if count > 0 {
-		c.takeOut(key, p.members)
-		c.Tx.Changed(key)
-		c.Tx.NotifyRemoved(zsetEvent, popEvents[end], key)
-		c.Tx.removed("ZREM", key, p.members)
+}
+
+// replyNested replies with members and their scores, each in an array of its own.
+func replyNested(c *Call, s zsetSpan) {
+	for member, score := range s.members() {
+		c.Reply.Array(2)
+		c.Reply.BulkString(member)
+		c.Reply.Double(score)
 	}
-	return p
+}
+
+// replyFlat replies with members and their scores, one behind the other.
+func replyFlat(c *Call, s zsetSpan) {
+	for member, score := range s.members() {
+		c.Reply.BulkString(member)
+		c.Reply.Double(score)
+	}
 }
 
 func zpop(c *Call, end extreme) error {
@@ -63,18 +81,13 @@ func zpop(c *Call, end extreme) error {
 		c.Reply.Array(0)
 		return nil
 	}
-	p := c.pop(c.Args[1], z, n, end)
+	s := end.span(z, n)
 	if counted {
-		c.pairs(len(p.members))
+		c.pairs(s.len())
+		c.pop(c.Args[1], s, replyScored)
 	} else {
 		c.Reply.Array(2) // flat in RESP3 too
-	}
-	for i, member := range p.members {
-		if counted {
-			c.pair()
-		}
-		c.Reply.BulkString(member)
-		c.Reply.Double(p.scores[i])
+		c.pop(c.Args[1], s, replyFlat)
 	}
 	return nil
 }
@@ -86,11 +99,9 @@ func bzpop(c *Call, end extreme) error {
 		return err
 	}
 	return serveOrBlock(c, c.Args[1:last], timeout, func(key []byte, z *value.ZSet) {
-		p := c.pop(key, z, 1, end)
 		c.Reply.Array(3)
-		c.Reply.Bulk(p.key)
-		c.Reply.BulkString(p.members[0])
-		c.Reply.Double(p.scores[0])
+		c.Reply.Bulk(key)
+		c.pop(key, end.span(z, 1), replyFlat)
 	})
 }
 
@@ -135,15 +146,11 @@ func (c *Call) parseMPop(i int, low, high string) (p mpop, err error) {
 // zmpopFrom is what ZMPOP and BZMPOP do to the sorted set that they found. The reply nests the members with their scores,
 // in RESP2 too.
 func (c *Call) zmpopFrom(p mpop, key []byte, z *value.ZSet) {
-	got := c.pop(key, z, p.count, extreme(p.end))
+	s := extreme(p.end).span(z, p.count)
 	c.Reply.Array(2)
-	c.Reply.Bulk(got.key)
-	c.Reply.Array(len(got.members))
-	for i, member := range got.members {
-		c.Reply.Array(2)
-		c.Reply.BulkString(member)
-		c.Reply.Double(got.scores[i])
-	}
+	c.Reply.Bulk(key)
+	c.Reply.Array(s.len())
+	c.pop(key, s, replyNested)
 }
 
 func zmpop(c *Call) error {

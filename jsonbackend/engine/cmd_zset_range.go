@@ -116,7 +116,7 @@ func zremrange(c *Call, by order) error {
 	}
 	from, to := v.ranks(z, false)
 	if from < to {
-		c.takeOut(key, members(z.Range(from, to)))
+		c.takeOut(key, z, from, to)
 		c.Tx.Changed(key)
 		c.Tx.NotifyRemoved(zsetEvent, c.Spec.FullName, key)
 	}
@@ -124,20 +124,14 @@ func zremrange(c *Call, by order) error {
 	return nil
 }
 
-func members(pairs iter.Seq2[string, float64]) []string {
-	var list []string
-	for member := range pairs {
-		list = append(list, member)
+// takeOut removes the ranks [from, to) from a sorted set that is there; Changed must follow.
+func (c *Call) takeOut(key []byte, z *value.ZSet, from, to int) {
+	if to-from == z.Len() {
+		c.Tx.Delete(key)
+		return
 	}
-	return list
-}
-
-// takeOut removes members from a sorted set that is there.
-func (c *Call) takeOut(key []byte, members []string) {
-	z, _ := c.Tx.EditZSet(key)
-	for _, member := range members {
-		z.Remove(member)
-	}
+	z, _ = c.Tx.EditZSet(key)
+	z.RemoveRange(from, to)
 }
 
 // zquery is what ZRANGE and its older forms ask for.
@@ -197,16 +191,29 @@ func (q *zquery) parseOptions(c *Call, i int, store bool) (err error) {
 	return nil
 }
 
-// run returns what the query finds: how many members, and the members in their order.
-func (q *zquery) run(z *value.ZSet) (count int, found iter.Seq2[string, float64]) {
+// run returns what the query finds.
+func (q *zquery) run(z *value.ZSet) zsetSpan {
 	from, to := q.interval.ranks(z, q.reverse)
 	if q.by != byRank {
 		from, to = q.window(from, to)
 	}
-	if q.reverse {
-		return to - from, z.RevRange(from, to)
+	return zsetSpan{z, from, to, q.reverse}
+}
+
+// zsetSpan is the members of the ranks [from, to), which count from the lowest also where the highest comes first.
+type zsetSpan struct {
+	z        *value.ZSet
+	from, to int
+	reverse  bool
+}
+
+func (s zsetSpan) len() int { return s.to - s.from }
+
+func (s zsetSpan) members() iter.Seq2[string, float64] {
+	if s.reverse {
+		return s.z.RevRange(s.from, s.to)
 	}
-	return to - from, z.Range(from, to)
+	return s.z.Range(s.from, s.to)
 }
 
 // window applies LIMIT to the ranks [from, to).
@@ -233,20 +240,26 @@ func zrange(c *Call, q zquery) error {
 	if err != nil {
 		return err
 	}
-	count, found := q.run(z)
-	c.memberList(count, found, q.withScores)
+	found := q.run(z)
+	if q.withScores {
+		c.pairs(found.len())
+		many(c, found.len(), found, replyScored, c.Args[1])
+	} else {
+		c.Reply.Array(found.len())
+		many(c, found.len(), found, replyMembers, c.Args[1])
+	}
 	return nil
 }
 
-// memberList replies with an array of members, or of members and scores.
-func (c *Call) memberList(count int, list iter.Seq2[string, float64], withScores bool) {
-	if withScores {
-		c.pairs(count)
-	} else {
-		c.Reply.Array(count)
+func replyMembers(c *Call, s zsetSpan) {
+	for member := range s.members() {
+		c.Reply.BulkString(member)
 	}
-	for member, score := range list {
-		c.member(member, score, withScores)
+}
+
+func replyScored(c *Call, s zsetSpan) {
+	for member, score := range s.members() {
+		c.member(member, score, true)
 	}
 }
 
@@ -259,8 +272,7 @@ func zrangestore(c *Call) error {
 	if err != nil {
 		return err
 	}
-	_, found := q.run(z)
-	c.storeZSet(c.Args[1], found)
+	c.storeZSet(c.Args[1], q.run(z).members())
 	return nil
 }
 

@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"cmp"
-	"container/heap"
 	"hash/maphash"
 
 	"github.com/tidwall/btree"
@@ -21,7 +19,6 @@ type Entry struct {
 	Born   uint64 // orders keys by when they came to be
 	Seq    uint64 // changes whenever the entry does
 
-	hash  uint64
 	epoch uint64 // the engine's epoch at the last replacement
 	used  uint32 // when a command used it last, in Unix seconds; the lock guards it even where a view has seen the entry
 }
@@ -39,9 +36,9 @@ type db struct {
 // keyset is what SWAPDB exchanges.
 type keyset struct {
 	keys  map[string]*Entry
-	index *btree.BTreeG[*Entry]
-	due   dueHeap // when keys expire; items may be stale
-	ttls  int     // keys with an expiry
+	index *keyIndex
+	due   agenda // when keys expire; items may be stale
+	ttls  int    // keys with an expiry
 }
 
 func newDB(id int) *db {
@@ -54,15 +51,28 @@ func newDB(id int) *db {
 func (d *db) clear() {
 	d.keyset = keyset{
 		keys:  map[string]*Entry{},
-		index: btree.NewBTreeGOptions(byHash, btree.Options{NoLocks: true}),
+		index: newKeyIndex(),
 	}
 }
 
-func byHash(a, b *Entry) bool {
-	if a.hash != b.hash {
-		return a.hash < b.hash
-	}
-	return a.Key < b.Key
+// keyIndex has entries in the order of their keys' hashes.
+type keyIndex = btree.BTreeG[indexed]
+
+// indexed is an entry beside the hash of its key: a search looks at hardly any entry but the one that it finds.
+type indexed struct {
+	hash uint64
+	*Entry
+}
+
+func (e *Entry) indexed() indexed { return indexed{keyHash(e.Key), e} }
+
+func newKeyIndex() *keyIndex {
+	return btree.NewBTreeGOptions(func(a, b indexed) bool {
+		if a.hash != b.hash {
+			return a.hash < b.hash
+		}
+		return a.Key < b.Key
+	}, btree.Options{NoLocks: true})
 }
 
 var keySeed = maphash.MakeSeed()
@@ -74,18 +84,22 @@ func keyHash(key string) uint64 {
 
 func (d *db) put(e *Entry) {
 	d.keys[e.Key] = e
-	d.index.Set(e)
+	d.index.Set(e.indexed())
 }
 
 func (d *db) remove(e *Entry) {
 	delete(d.keys, e.Key)
-	d.index.Delete(e)
+	d.index.Delete(e.indexed())
 	if e.Expire != 0 {
 		d.ttls--
 	}
 }
 
-// setExpire changes when e expires; the heap learns of it, and forgets stale items when they outnumber the live ones.
+// mostStale is how many stale items the agenda may have, beside as many as there are keys with an expiry.
+const mostStale = 1024
+
+// setExpire changes when e expires. The agenda learns of it, and forgets stale items when they outnumber the live ones: two
+// for each that is added.
 func (d *db) setExpire(e *Entry, at int64) {
 	if e.Expire != 0 {
 		d.ttls--
@@ -95,62 +109,64 @@ func (d *db) setExpire(e *Entry, at int64) {
 		return
 	}
 	d.ttls++
-	heap.Push(&d.due, dueKey{at: at, key: e.Key})
-	if len(d.due) > 2*d.ttls+1024 {
-		live := d.due[:0]
-		for _, k := range d.due {
-			if cur := d.keys[k.key]; cur != nil && cur.Expire == k.at {
-				live = append(live, k)
-			}
+	d.due.add(dueKey{at: at, key: e.Key})
+	if d.due.len > 2*d.ttls+mostStale && !d.due.purging {
+		d.due.purge()
+	}
+	for n := 0; n < 2 && d.due.purging; n++ {
+		if k, ok := d.due.next(); ok && d.expiring(k) != nil {
+			d.due.add(k)
 		}
-		clear(d.due[len(live):])
-		d.due = live
-		heap.Init(&d.due)
 	}
 }
 
-// nextDue returns a key that has expired at now, or nil.
-func (d *db) nextDue(now int64) *Entry {
-	for len(d.due) > 0 && d.due[0].at <= now {
-		k := heap.Pop(&d.due).(dueKey)
-		if e := d.keys[k.key]; e != nil && e.Expire == k.at {
-			return e
-		}
+// expiring returns the entry that an item of the agenda is about, nil if the item is stale.
+func (d *db) expiring(k dueKey) *Entry {
+	if e := d.keys[k.key]; e != nil && e.Expire == k.at {
+		return e
 	}
 	return nil
 }
 
-type dueKey struct {
-	at  int64
-	key string
+// sift looks at the next item of the agenda that may be due: e is what has expired at now, if anything has. more is false if
+// there is no such item any more.
+func (d *db) sift(now int64) (e *Entry, more bool) {
+	k, more := d.due.next()
+	switch {
+	case !more:
+	case k.at > now:
+		d.due.add(k)
+	default:
+		e = d.expiring(k)
+	}
+	return e, more
 }
 
-// dueHeap has the key that expires first at its root.
-type dueHeap []dueKey
-
-func (h dueHeap) Len() int           { return len(h) }
-func (h dueHeap) Less(i, j int) bool { return cmp.Less(h[i].at, h[j].at) }
-func (h dueHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-func (h *dueHeap) Push(x any)        { *h = append(*h, x.(dueKey)) }
-func (h *dueHeap) Pop() any {
-	old := *h
-	last := old[len(old)-1]
-	old[len(old)-1] = dueKey{}
-	*h = old[:len(old)-1]
-	return last
+// averageTTL is how many milliseconds keys live from now on, judged by some that expire soon.
+func (d *db) averageTTL(now int64) int64 {
+	sum, n := int64(0), int64(0)
+	for _, items := range d.due.buckets {
+		for _, k := range items[:min(len(items), 100)] {
+			sum, n = sum+max(k.at-now, 0), n+1
+		}
+	}
+	if n == 0 || d.ttls == 0 {
+		return 0
+	}
+	return sum / n
 }
 
-// scan visits the keys whose hash is at least cursor, at least count of them unless the keys end, and returns where to go
-// on; 0 means the end. Keys of one hash are visited together, so every key that is there throughout a scan is visited
+// scanIndex visits the keys whose hash is at least cursor, at least count of them unless the keys end, and returns where to
+// go on; 0 means the end. Keys of one hash are visited together, so every key that is there throughout a scan is visited
 // exactly once, whatever is born or dies meanwhile.
-func (d *db) scan(cursor uint64, count int, visit func(*Entry)) (next uint64) {
+func scanIndex(keys *keyIndex, cursor uint64, count int, visit func(*Entry)) (next uint64) {
 	seen, last := 0, uint64(0)
-	d.index.Ascend(&Entry{hash: cursor}, func(e *Entry) bool {
+	keys.Ascend(indexed{cursor, new(Entry)}, func(e indexed) bool {
 		if seen >= count && e.hash != last {
 			next = e.hash
 			return false
 		}
-		visit(e)
+		visit(e.Entry)
 		seen, last = seen+1, e.hash
 		return true
 	})

@@ -53,6 +53,7 @@ const (
 	asShape                 // types and lengths: elements are chosen at random
 	asTimeless              // instants and spans of time may differ
 	asLifetime              // how long a key lives: it is gone, for ever, or some time
+	asKind                  // errors, and else only their type
 )
 
 type generator func(r *rand.Rand) trial
@@ -159,6 +160,7 @@ func (s setting) difference(t *testing.T, oracle *client, trials []trial) string
 	if s.tight {
 		e.limits = value.Limits{HashEntries: 4, HashValue: 5, SetInts: 4, ZSetEntries: 4, ZSetValue: 5}
 		e.streamLimits = value.StreamLimits{NodeEntries: 4, NodeBytes: 4096}
+		e.atOnce = 1
 	}
 	addr, stop := serve(t, e)
 	defer stop()
@@ -274,22 +276,30 @@ func (l *recorder) all() []unit {
 	return slices.Clone(l.units)
 }
 
+// replay does a unit again.
+func (u unit) replay(t *testing.T, e *Engine) error {
+	t.Helper()
+	db := u.db
+	for _, args := range commands(t, u.effects) {
+		if strings.EqualFold(string(args[0]), "SELECT") {
+			db, _ = strconv.Atoi(string(args[1]))
+			continue
+		}
+		if err := e.Replay(db, args); err != nil {
+			return fmt.Errorf("replay of %q: %w", args, err)
+		}
+	}
+	return nil
+}
+
 // replayed replays the log into an empty engine and says how its keyspace differs from e's: the replay law is that it
 // does not.
 func (l *recorder) replayed(t *testing.T, e *Engine) string {
 	t.Helper()
-	again := New(Options{})
-	again.limits, again.streamLimits = e.limits, e.streamLimits
+	again := emptyLike(e)
 	for _, u := range l.all() {
-		db := u.db
-		for _, args := range commands(t, u.effects) {
-			if strings.EqualFold(string(args[0]), "SELECT") {
-				db, _ = strconv.Atoi(string(args[1]))
-				continue
-			}
-			if err := again.Replay(db, args); err != nil {
-				return fmt.Sprintf("replay of %q: %v", args, err)
-			}
+		if err := u.replay(t, again); err != nil {
+			return err.Error()
 		}
 	}
 	if diff := cmp.Diff(keyspace(e), keyspace(again)); diff != "" {
@@ -437,6 +447,8 @@ func (r reply) canonical(how comparison) string {
 		r = r.timeless()
 	}
 	switch {
+	case how == asKind && r.kind != '-':
+		return string(r.kind)
 	case how == asLifetime && r.kind == ':' && r.text[0] != '-':
 		return "some time"
 	case r.kind != '*' && r.kind != '~' && r.kind != '%' && r.kind != '>':
@@ -459,7 +471,7 @@ func (r reply) canonical(how comparison) string {
 	for g := range slices.Chunk(items, group) {
 		groups = append(groups, strings.Join(g, " "))
 	}
-	if how != exactly || r.kind == '~' {
+	if how == asSet || how == asPairs || r.kind == '~' {
 		slices.Sort(groups)
 	}
 	return fmt.Sprintf("%c%s(%s)", r.kind, r.text, strings.Join(groups, ", "))

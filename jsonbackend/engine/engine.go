@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/omniproxy/omniproxy/jsonbackend/engine/value"
@@ -43,15 +45,21 @@ type Engine struct {
 	mu       sync.Mutex
 	opts     Options
 	log      Log
-	handlers map[*command.Spec]Handler
+	handlers []Handler // by [command.Spec.Index]; nil: not supported
 	dbs      [Databases]*db
 
 	limits       value.Limits // when small values become big ones
 	streamLimits value.StreamLimits
 	longest      int // how many bytes an edit may make a string long: proto-max-bulk-len
 
+	config      config
+	memoryLimit memoryLimit
+	passive     atomic.Bool // keys expire only when somebody asks for them
+
 	tx    Tx
-	epoch uint64 // grows with every freeze
+	calls [2]Call // the command that is being done and, while that is EXEC, one of its queue: none is allocated
+	depth int     // how many of them are
+	epoch uint64  // grows with every freeze
 	born  uint64
 	seq   uint64 // grows with every change of an entry
 
@@ -60,17 +68,21 @@ type Engine struct {
 	served   []*Conn           // whose outstanding command was answered since the lock was taken
 	monitors map[*Conn]struct{}
 	stats    stats
+	slowlog  slowlog
+	latency  latencyMonitor
+
+	atOnce   int           // how many elements a command goes through under the lock, for a reply that could be written later
+	encoding chan struct{} // has one item for each reply that is being written beside the clients
 
 	current *Conn // whose batch is being done; nil if nobody's
+	doing   *Conn // whose command is being done, perhaps for the second time; nil if nobody's
 	topics  [topicKinds]topics
 	events  eventClass // that are told of
 	mail    mail
 	told    told
-}
 
-type stats struct {
-	Commands, Hits, Misses, Expired int64
-	Started                         time.Time
+	tracking tracking
+	pause    *resp.Pause // nil before the first CLIENT PAUSE
 }
 
 // New returns an empty engine.
@@ -81,38 +93,40 @@ func New(opts Options) *Engine {
 	if opts.Host == nil {
 		opts.Host = NoHost{}
 	}
-	e := &Engine{opts: opts, log: opts.Log, limits: value.DefaultLimits(), streamLimits: value.DefaultStreamLimits(), longest: 512 << 20, handlers: map[*command.Spec]Handler{}, waiting: map[int64]*waiter{}, monitors: map[*Conn]struct{}{}}
-	e.stats.Started = time.Now()
+	e := &Engine{opts: opts, log: opts.Log, limits: value.DefaultLimits(), streamLimits: value.DefaultStreamLimits(), longest: 512 << 20, config: newConfig(), tracking: newTracking(), handlers: make([]Handler, command.Len()), waiting: map[int64]*waiter{}, monitors: map[*Conn]struct{}{}}
+	e.stats, e.slowlog, e.latency = newStats(), newSlowlog(), newLatencyMonitor()
 	e.tx.e = e
+	e.atOnce, e.encoding = manyElements, make(chan struct{}, encoders())
 	for i := range e.dbs {
 		e.dbs[i] = newDB(i)
 	}
 	for _, chapter := range []handlers{
 		connectionHandlers(), transactionHandlers, serverHandlers, keyHandlers, stringHandlers, hashHandlers, setHandlers, zsetHandlers, listHandlers, streamHandlers, pubsubHandlers,
+		slowlogHandlers, latencyHandlers, memoryHandlers, trackingHandlers, standaloneHandlers(), aclHandlers,
 	} {
 		for name, h := range chapter {
 			spec := command.Find(strings.ReplaceAll(name, " ", "|"))
-			if spec == nil || e.handlers[spec] != nil {
+			if spec == nil || e.handlers[spec.Index] != nil {
 				panic("no such command, or bound twice: " + name)
 			}
-			e.handlers[spec] = h
+			e.handlers[spec.Index] = h
 		}
 	}
 	return e
 }
 
-// SetLog changes where units go: after a replay, before the first client.
-func (e *Engine) SetLog(l Log) { e.log = l }
+// SetLog changes where units go: after a replay, before the first command that writes.
+func (e *Engine) SetLog(l Log) { e.Locked(func() { e.log = l }) }
 
 // Supports reports whether the engine has a command, or one of a container's subcommands.
 func (e *Engine) Supports(spec *command.Spec) bool {
-	return e.handlers[spec] != nil || slices.ContainsFunc(spec.Subcommands, e.Supports)
+	return e.handlers[spec.Index] != nil || slices.ContainsFunc(spec.Subcommands, e.Supports)
 }
 
 // lock takes the engine's lock and reads the clock for what follows.
 func (e *Engine) lock() {
 	e.mu.Lock()
-	e.tx.Now = time.Now().UnixMilli()
+	e.tx.Now = e.stats.now().UnixMilli()
 }
 
 // Locked runs f under the engine's lock, between two batches.
@@ -122,7 +136,7 @@ func (e *Engine) Locked(f func()) {
 	f()
 }
 
-// Replay does one effect of the log again. Nothing expires and nothing is logged. It is called before the first client.
+// Replay does one effect of the log again. Nothing expires and nothing is logged. It is called before the first command that writes.
 func (e *Engine) Replay(db int, args [][]byte) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -177,7 +191,7 @@ func (e *Engine) run(args [][]byte) error {
 	if err != nil {
 		return err
 	}
-	h := e.handlers[spec]
+	h := e.handlers[spec.Index]
 	if h == nil {
 		return unsupported(spec)
 	}
@@ -192,7 +206,7 @@ func unsupported(spec *command.Spec) error {
 }
 
 // Connect returns the engine's side of a client.
-func (e *Engine) Connect(s *resp.Session) resp.Conn { return &Conn{e: e, s: s} }
+func (e *Engine) Connect(s *resp.Session) resp.Conn { return &Conn{e: e, s: s, w: newReplies()} }
 
 // Drain gives every outstanding command its timeout reply.
 func (e *Engine) Drain() {
@@ -208,31 +222,50 @@ func (e *Engine) Drain() {
 // Shutdown does nothing: what is durable is the log's concern.
 func (e *Engine) Shutdown(context.Context) error { return nil }
 
-// expireBudget is how many keys one pass of ExpireDue deletes before it lets others have the lock.
-const expireBudget = 256
+// A pass of ExpireDue ends when it has taken expireBudget, or deleted expireAtOnce keys; it looks at the clock every
+// expireStep items.
+const (
+	expireBudget = 200 * time.Microsecond
+	expireAtOnce = 1024
+	expireStep   = 16
+)
 
-// ExpireDue deletes keys whose time is over, in units of DELs, until there are none. It is called a few times a second.
+// ExpireDue deletes keys whose time is over, in units of one DEL, until there are none. It is called a few times a second.
 func (e *Engine) ExpireDue() {
-	if e.opts.ReadOnly {
+	e.limitTracked()
+	if e.opts.ReadOnly || e.passive.Load() {
 		return
 	}
 	for _, d := range e.dbs {
-		for more := true; more; {
-			more = e.expireSome(d)
+		for more := e.expireSome(d, true); more; more = e.expireSome(d, false) {
+			runtime.Gosched() // or a client that was woken by the unlocking would find the lock taken again
 		}
 	}
 }
 
-func (e *Engine) expireSome(d *db) (more bool) {
+// expireSome does one pass; the first one looks for what has expired meanwhile.
+func (e *Engine) expireSome(d *db, first bool) (more bool) {
 	e.lock()
+	if e.pause.On() {
+		e.mu.Unlock()
+		return false
+	}
 	e.tx.begin(d)
-	n := 0
-	for ; n < expireBudget; n++ {
-		entry := d.nextDue(e.tx.Now)
-		if entry == nil {
-			break
+	if first {
+		d.due.advance(e.tx.Now)
+	}
+	words, more := [][]byte{[]byte("DEL")}, true
+	begin := time.Now()
+	for n := 1; more && len(words) <= expireAtOnce && (n%expireStep > 0 || time.Since(begin) < expireBudget); n++ {
+		var entry *Entry
+		if entry, more = d.sift(e.tx.Now); entry != nil {
+			words = append(words, []byte(entry.Key))
+			e.tx.forget(entry)
 		}
-		e.tx.expire(entry)
+	}
+	if len(words) > 1 {
+		e.tx.EffectWords(words)
+		e.expired(e.stats.clock)
 	}
 	seq := e.tx.commit("")
 	e.serve()
@@ -242,7 +275,7 @@ func (e *Engine) expireSome(d *db) (more bool) {
 	if seq > 0 {
 		e.log.Synced(seq, nobody{})
 	}
-	return n == expireBudget
+	return more
 }
 
 // nobody waits for a unit: it only has to get to the disk.

@@ -8,7 +8,8 @@ type Log interface {
 	Append(db int, effects []byte, n int, note string) (seq uint64)
 	// Synced calls r.Release(seq) when the unit is as durable as the policy asks, now or later, from any goroutine.
 	Synced(seq uint64, r Releaser)
-	// Err says why nothing is kept any more; nil = all is well. Writes are refused meanwhile.
+	// Err says why nothing is kept at present; nil = all is well. Writes are refused meanwhile. What is appended
+	// nevertheless is kept when the cause is gone.
 	Err() error
 }
 

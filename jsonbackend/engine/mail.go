@@ -1,8 +1,6 @@
 package engine
 
 import (
-	"slices"
-
 	"github.com/omniproxy/omniproxy/resp/wire"
 )
 
@@ -39,15 +37,13 @@ func (m *mail) send(to []*subscriber, kind string, words ...[]byte) (receivers i
 		proto := session.Client.Proto()
 		l := &written[proto-2]
 		if l.proto == 0 {
-			w := &m.text[proto-2]
-			w.Proto = proto
-			*l = letter{proto: proto, from: w.Len()}
-			w.Push(1 + len(words))
-			w.BulkString(kind)
-			for _, word := range words {
-				w.Bulk(word)
-			}
-			l.to = w.Len()
+			*l = m.write(proto, func(w *wire.Writer) {
+				w.Push(1 + len(words))
+				w.BulkString(kind)
+				for _, word := range words {
+					w.Bulk(word)
+				}
+			})
 		}
 		m.address(*l, s)
 	}
@@ -56,12 +52,16 @@ func (m *mail) send(to []*subscriber, kind string, words ...[]byte) (receivers i
 
 // confirm tells a client that it subscribed or unsubscribed, in its place among messages.
 func (m *mail) confirm(s *subscriber, confirmation func(w *wire.Writer)) {
-	proto := s.conn.s.Client.Proto()
+	m.address(m.write(s.conn.s.Client.Proto(), confirmation), s)
+}
+
+// write returns a letter for any number of clients that speak a protocol.
+func (m *mail) write(proto int, text func(w *wire.Writer)) letter {
 	w := &m.text[proto-2]
 	w.Proto = proto
 	from := w.Len()
-	confirmation(w)
-	m.address(letter{proto: proto, from: from, to: w.Len()}, s)
+	text(w)
+	return letter{proto: proto, from: from, to: w.Len()}
 }
 
 func (m *mail) address(l letter, s *subscriber) {
@@ -109,10 +109,7 @@ func (c *Conn) placeOwnMail(mark int) {
 	if c.sub == nil || len(c.sub.ownMail) == 0 {
 		return
 	}
-	replies := slices.Clone(c.w.Bytes()[mark:])
-	c.w.Truncate(mark)
-	c.w.Raw(c.sub.ownMail)
-	c.w.Raw(replies)
+	c.w.Precede(mark, func() { c.w.Raw(c.sub.ownMail) })
 	c.sub.ownMail = nil
 }
 

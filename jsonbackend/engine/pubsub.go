@@ -155,7 +155,12 @@ func (c *Conn) unsubscribe() {
 
 // confined reports whether the client may do only what whileSubscribed lists.
 func (c *Conn) confined() bool {
-	if c.sub == nil || c.s.Client.Proto() == 3 {
+	return c.s.Client.Proto() == 2 && c.subscribed()
+}
+
+// subscribed reports whether the client subscribed to anything.
+func (c *Conn) subscribed() bool {
+	if c.sub == nil {
 		return false
 	}
 	t := &c.sub.topics

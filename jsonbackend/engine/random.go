@@ -5,11 +5,11 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"github.com/omniproxy/omniproxy/jsonbackend/engine/value"
 	"github.com/omniproxy/omniproxy/resp/wire"
 )
 
-// maxRepeats bounds how many elements a command may draw with repetition. Redis streams them to the client; here the
-// whole reply is made under the lock.
+// maxRepeats bounds how many elements a command may draw with repetition.
 const maxRepeats = 1 << 20
 
 // randomCount reads the words behind the key of HRANDFIELD and ZRANDMEMBER: [count [with]].
@@ -50,6 +50,13 @@ func draw(n int64, size int) (count int, positions iter.Seq[int], err error) {
 		for i := 0; i < size && yield(i); i++ {
 		}
 	}, nil
+}
+
+// drawing is elements that were drawn from a value.
+type drawing[V value.Value] struct {
+	from      V
+	positions iter.Seq[int]
+	paired    bool
 }
 
 func repeated(n, size int) iter.Seq[int] {

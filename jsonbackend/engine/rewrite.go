@@ -2,6 +2,8 @@ package engine
 
 import (
 	"iter"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/omniproxy/omniproxy/jsonbackend/engine/value"
@@ -28,7 +30,7 @@ func contents(e *Entry, yield func([][]byte) bool) bool {
 		return yield([][]byte{[]byte("SET"), key, v.B})
 	case *value.Hash:
 		b := bulk{name: "HSET", key: key, yield: yield}
-		for field, text := range v.All() {
+		for field, text := range fieldsOf(v) {
 			if !b.add([]byte(field), []byte(text)) {
 				return false
 			}
@@ -66,6 +68,22 @@ func contents(e *Entry, yield func([][]byte) bool) bool {
 		}
 	}
 	return true
+}
+
+// fieldsOf are those of a hash in its order. A hash without one may have one when it is made anew, for it was big once and is
+// not now: it gets the order in which it is shown until then, sorted by bytes.
+func fieldsOf(h *value.Hash) iter.Seq2[string, string] {
+	if h.Encoding() == value.EncodingListpack || h.Len() > value.DefaultLimits().HashEntries {
+		return h.All()
+	}
+	all := maps.Collect(h.All())
+	return func(yield func(field, text string) bool) {
+		for _, field := range slices.Sorted(maps.Keys(all)) {
+			if !yield(field, all[field]) {
+				return
+			}
+		}
+	}
 }
 
 // bulk gathers elements into commands of a bounded number of them.

@@ -17,6 +17,7 @@ type Tx struct {
 	e      *Engine
 	db     *db
 	replay bool // nothing expires, nothing is logged
+	paused bool // CLIENT PAUSE is on: what has expired is not seen, and stays
 
 	unit    []byte // effects so far, as RESP
 	effects int
@@ -31,7 +32,7 @@ type Tx struct {
 func (tx *Tx) begin(d *db) {
 	tx.db, tx.unitDB, tx.atDB = d, d.id, d.id
 	tx.unit, tx.effects = tx.unit[:0], 0
-	tx.changed, tx.explicit = false, false
+	tx.changed, tx.explicit, tx.paused = false, false, false
 }
 
 // finish ends the command in hand: a change without explicit effects has the command itself as its effect.
@@ -52,6 +53,7 @@ func (tx *Tx) finish(args [][]byte, raw []byte) {
 // nothing to keep.
 func (tx *Tx) commit(note string) uint64 {
 	seq := tx.keep(note)
+	tx.e.tracking.seq = max(tx.e.tracking.seq, seq)
 	tx.e.post(seq)
 	return seq
 }
@@ -65,7 +67,11 @@ func (tx *Tx) keep(note string) uint64 {
 		tx.db = tx.e.dbs[tx.unitDB]
 		tx.selectDB()
 	}
+	const large = 64 << 10
 	seq := tx.e.log.Append(tx.unitDB, tx.unit, tx.effects, note)
+	if len(tx.unit) > large {
+		tx.e.stats.read() // or this would count to the next command
+	}
 	tx.unit, tx.effects = tx.unit[:0], 0
 	if cap(tx.unit) > 1<<20 {
 		tx.unit = nil
@@ -155,7 +161,7 @@ func (tx *Tx) peek(key []byte) *Entry {
 	if e == nil || e.Expire == 0 || e.Expire > tx.Now || tx.replay {
 		return e
 	}
-	if !tx.e.opts.ReadOnly {
+	if !tx.e.opts.ReadOnly && !tx.paused {
 		tx.expire(e)
 	}
 	return nil
@@ -164,9 +170,17 @@ func (tx *Tx) peek(key []byte) *Entry {
 // expire deletes a key whose time is over, with a DEL for the log.
 func (tx *Tx) expire(e *Entry) {
 	tx.append([]any{"DEL", e.Key})
+	tx.forget(e)
+}
+
+// forget is expire without the effect.
+func (tx *Tx) forget(e *Entry) {
 	tx.db.remove(e)
 	tx.e.stats.Expired++
 	tx.touch(e.Key)
+	if tx.e.tracking.active() {
+		tx.e.invalidate(e.Key, nil) // it was not the client who came upon it
+	}
 	if tx.e.events != 0 {
 		tx.Notify(expiredEvent, "expired", []byte(e.Key))
 	}
@@ -220,7 +234,7 @@ func (tx *Tx) create(key []byte, v value.Value) {
 // put is create in place of a key that was deleted just now.
 func (tx *Tx) put(key []byte, v value.Value) {
 	tx.e.born++
-	e := &Entry{Key: string(key), Value: v, Born: tx.e.born, hash: keyHash(string(key)), epoch: tx.e.epoch, used: tx.second()}
+	e := &Entry{Key: string(key), Value: v, Born: tx.e.born, epoch: tx.e.epoch, used: tx.second()}
 	tx.db.put(e)
 }
 
@@ -324,7 +338,7 @@ func (tx *Tx) Changed(key []byte) {
 	tx.touch(tx.settle(key))
 }
 
-// ChangedQuietly is Changed for what no blocked client waits for: entries of a stream that go.
+// ChangedQuietly is Changed for what no blocked client waits for: entries of a stream that go, another time to expire.
 func (tx *Tx) ChangedQuietly(key []byte) {
 	name := tx.settle(key)
 	tx.spoil(name)
@@ -361,8 +375,13 @@ func (tx *Tx) touch(key string) {
 	tx.show(key)
 }
 
-// spoil makes the transactions fail that watch the key.
-func (tx *Tx) spoil(key string) { tx.db.spoil(key, true, tx.Now) }
+// spoil makes the transactions fail that watch the key, and copies of it stale.
+func (tx *Tx) spoil(key string) {
+	tx.db.spoil(key, true, tx.Now)
+	if tx.e.tracking.active() {
+		tx.e.invalidate(key, tx.e.doing)
+	}
+}
 
 // wake makes the commands that wait for the key be tried again.
 func (tx *Tx) wake(key string) {

@@ -3,14 +3,12 @@ package engine
 import (
 	"iter"
 	"time"
-
-	"github.com/tidwall/btree"
 )
 
 // View is the keyspace at one instant. It may be read by any goroutine while the engine goes on.
 type View struct {
-	At  int64                            // the instant, in Unix milliseconds
-	dbs [Databases]*btree.BTreeG[*Entry] // nil = empty
+	At  int64                // the instant, in Unix milliseconds
+	dbs [Databases]*keyIndex // nil = empty
 }
 
 // Freeze returns a view of this instant, in time that does not depend on how much there is. also runs at the same
@@ -35,7 +33,7 @@ func (e *Engine) Freeze(also func()) *View {
 func (v *View) All(db int) iter.Seq[*Entry] {
 	return func(yield func(*Entry) bool) {
 		if t := v.dbs[db]; t != nil {
-			t.Scan(yield)
+			t.Scan(func(e indexed) bool { return yield(e.Entry) })
 		}
 	}
 }
@@ -51,8 +49,8 @@ func (v *View) Len(db int) int {
 // Get returns the entry of a key, or nil.
 func (v *View) Get(db int, key string) *Entry {
 	if t := v.dbs[db]; t != nil {
-		e, _ := t.Get(&Entry{Key: key, hash: keyHash(key)})
-		return e
+		e, _ := t.Get((&Entry{Key: key}).indexed())
+		return e.Entry
 	}
 	return nil
 }

@@ -1,14 +1,19 @@
 package lens
 
 import (
+	"iter"
 	"slices"
 
 	"github.com/omniproxy/omniproxy/jsonbackend/engine"
 	"github.com/omniproxy/omniproxy/jsonbackend/engine/value"
 )
 
-// Edits returns deletions first: what is deleted here may come again there, under the same key.
-func (a *agents) Edits(read Base, now *engine.View, _ int64) (edits []engine.Edit) {
+// Edits begins with deletions: what is deleted here may come again there, under the same key.
+func (a *agents) Edits(read Base, now *engine.View, _ int64) iter.Seq[engine.Edit] {
+	return slices.Values(a.edits(read, now))
+}
+
+func (a *agents) edits(read Base, now *engine.View) (edits []engine.Edit) {
 	there := map[string]bool{}
 	for _, t := range a.arrays() {
 		there[topicLiteral(t.name)] = true

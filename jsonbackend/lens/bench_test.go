@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,7 +81,7 @@ func BenchmarkFirstLoad(b *testing.B) {
 	})
 	b.Run("edits", func(b *testing.B) {
 		for b.Loop() {
-			if edits := v.Edits(Base{}, empty, empty.At); len(edits) != 2*n {
+			if edits := slices.Collect(v.Edits(Base{}, empty, empty.At)); len(edits) != 2*n {
 				b.Fatalf("%d edits", len(edits))
 			}
 		}

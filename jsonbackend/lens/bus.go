@@ -2,6 +2,7 @@ package lens
 
 import (
 	"bytes"
+	"iter"
 
 	"github.com/omniproxy/omniproxy/jsonbackend/engine"
 	"github.com/omniproxy/omniproxy/keyspace"
@@ -30,16 +31,17 @@ func (b bus) Update(now *engine.View, keys []Key) (changed bool) {
 }
 
 // Edits restores keys at a first load. It never touches one that is there.
-func (b bus) Edits(read Base, now *engine.View, at int64) (edits []engine.Edit) {
-	if len(read.Named) > 0 {
-		return nil
-	}
-	for ref, m := range b.list.All() {
-		if r := b.records[ref]; r.sum != 0 && now.Get(b.db, r.id) == nil {
-			edits = append(edits, b.editsOf(r.id, m.Value, now, at)...)
+func (b bus) Edits(read Base, now *engine.View, at int64) iter.Seq[engine.Edit] {
+	return func(yield func(engine.Edit) bool) {
+		if len(read.Named) > 0 {
+			return
+		}
+		for ref, m := range b.list.All() {
+			if r := b.records[ref]; r.sum != 0 && now.Get(b.db, r.id) == nil && !each(b.editsOf(r.id, m.Value, now, at), yield) {
+				return
+			}
 		}
 	}
-	return edits
 }
 
 // keyRecords is the codec of objects of key records in one database.

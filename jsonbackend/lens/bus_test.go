@@ -182,7 +182,7 @@ func TestEditsOfTheBusDoNotCount(t *testing.T) {
 			t.Fatal(err)
 		}
 		now := w.now()
-		if edits := v.Edits(w.seen[busFile], now, now.At); edits != nil {
+		if edits := slices.Collect(v.Edits(w.seen[busFile], now, now.At)); edits != nil {
 			t.Errorf("%s: edits %s", doc, edits[0].Args)
 		}
 		if !v.Update(w.now(), nil) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"io"
+	"iter"
 	"maps"
 	"slices"
 
@@ -37,7 +38,8 @@ type flat struct {
 	strange int                                    // records of another shape
 	removed int                                    // records removed since the list was parsed
 	hidden  map[string]bool                        // keys without words
-	past    []pyjson.Ref                           // records that were over before they were ever loaded: they go at the next change
+	past    []pyjson.Ref                           // records that are over and were left there: they go at the next change
+	purging bool                                   // what is over goes from the object
 }
 
 // record is what is known of one member of the object.
@@ -49,7 +51,7 @@ type record struct {
 }
 
 func newFlat(c codec, db int, binary bool) *flat {
-	return &flat{codec: c, db: db, binary: binary, hidden: map[string]bool{}}
+	return &flat{codec: c, db: db, binary: binary, hidden: map[string]bool{}, purging: true}
 }
 
 // read makes list, of which parse makes another one, the object's text.
@@ -118,13 +120,15 @@ func (f *flat) update(now *engine.View, keys []string) (changed bool) {
 	} else {
 		byBirth(now, f.db, keys)
 		for _, key := range keys {
-			if id, ok := f.id(key); ok && f.show(key, id, now.Get(f.db, key)) {
+			if id, ok := f.id(key); ok && f.show(key, id, now.Get(f.db, key), now.At) {
 				changed = true
 			}
 		}
 	}
 	if changed {
-		f.forgetPast(now)
+		if f.purging {
+			f.forgetPast(now)
+		}
 		f.compact()
 	}
 	return changed
@@ -154,13 +158,13 @@ func (f *flat) showAll(now *engine.View) (changed bool) {
 				continue
 			}
 		}
-		if f.put(ref, m.Key, key, r.id, e) {
+		if f.put(ref, m.Key, key, r.id, e, now.At) {
 			changed = true
 		}
 	}
 	young := slices.SortedFunc(maps.Values(live), func(a, b *engine.Entry) int { return cmp.Compare(a.Born, b.Born) })
 	for _, e := range young {
-		if id, _ := f.id(e.Key); f.show(e.Key, id, e) {
+		if id, _ := f.id(e.Key); f.show(e.Key, id, e, now.At) {
 			changed = true
 		}
 	}
@@ -170,24 +174,31 @@ func (f *flat) showAll(now *engine.View) (changed bool) {
 func over(expires, at int64) bool { return expires != 0 && expires <= at }
 
 // show brings one record in line with its key.
-func (f *flat) show(key, id string, e *engine.Entry) (changed bool) {
+func (f *flat) show(key, id string, e *engine.Entry, at int64) (changed bool) {
 	lit, ok := f.quote(id)
 	if ok {
 		ref, there := f.list.Find(lit)
 		if !there {
 			ref = pyjson.End
 		}
-		return f.put(ref, lit, key, id, e)
+		return f.put(ref, lit, key, id, e, at)
 	}
 	f.hide(key, e != nil)
 	return false
 }
 
 // put brings the record at ref, End if there is none, in line with its key.
-func (f *flat) put(ref pyjson.Ref, lit []byte, key, id string, e *engine.Entry) (changed bool) {
+func (f *flat) put(ref pyjson.Ref, lit []byte, key, id string, e *engine.Entry, at int64) (changed bool) {
 	var old, text []byte
 	if ref != pyjson.End && f.records[ref].sum != 0 {
 		old = f.list.Member(ref).Value
+	}
+	if e == nil && old != nil && !f.purging {
+		if expires, _ := f.check(id, old); over(expires, at) {
+			f.hide(key, false)
+			f.past = append(f.past, ref)
+			return false
+		}
 	}
 	if e != nil {
 		was := old
@@ -227,13 +238,14 @@ func (f *flat) drop(ref pyjson.Ref) {
 		f.strange--
 	}
 	f.list.Remove(ref)
+	f.records[ref] = record{}
 	f.removed++
 }
 
 // forgetPast takes out what was over before it was ever loaded.
 func (f *flat) forgetPast(now *engine.View) {
 	for _, ref := range f.past {
-		if now.Get(f.db, f.key(f.records[ref].id)) == nil {
+		if f.records[ref].sum != 0 && now.Get(f.db, f.key(f.records[ref].id)) == nil {
 			f.drop(ref)
 		}
 	}
@@ -253,36 +265,43 @@ func (f *flat) compact() {
 	for ref := range f.list.All() {
 		old = append(old, f.records[ref])
 	}
-	f.list, f.records, f.removed = list, make([]record, 1, len(old)+1), 0
+	f.list, f.records, f.removed, f.past = list, make([]record, 1, len(old)+1), 0, nil
 	for ref := range list.All() {
 		f.note(ref, old[0])
 		old = old[1:]
 	}
 }
 
-func (f *flat) edits(read map[string]uint64, now *engine.View, at int64) (edits []engine.Edit) {
-	there := make(map[string]bool, f.list.Len())
-	for ref, m := range f.list.All() {
-		r := f.records[ref]
-		if r.sum == 0 {
-			continue
+// edits makes them one by one: those of a first load are as large as the file.
+func (f *flat) edits(read map[string]uint64, now *engine.View, at int64) iter.Seq[engine.Edit] {
+	return func(yield func(engine.Edit) bool) {
+		left := maps.Clone(read) // what was read and has not been found again
+		for ref, m := range f.list.All() {
+			r := f.records[ref]
+			if r.sum == 0 {
+				continue
+			}
+			delete(left, r.id)
+			if read[r.id] != r.sum && !each(f.editsOf(r.id, m.Value, now, at), yield) {
+				return
+			}
 		}
-		there[r.id] = true
-		if read[r.id] != r.sum {
-			edits = append(edits, f.editsOf(r.id, m.Value, now, at)...)
+		for _, id := range slices.Sorted(maps.Keys(left)) {
+			if !each(f.remove(id, now), yield) {
+				return
+			}
 		}
 	}
-	var gone []string
-	for id := range read {
-		if !there[id] {
-			gone = append(gone, id)
+}
+
+// each yields edits until yield has enough.
+func each(edits []engine.Edit, yield func(engine.Edit) bool) bool {
+	for _, e := range edits {
+		if !yield(e) {
+			return false
 		}
 	}
-	slices.Sort(gone)
-	for _, id := range gone {
-		edits = append(edits, f.remove(id, now)...)
-	}
-	return edits
+	return true
 }
 
 // editsOf returns what somebody's record means for its key, nothing if the key says so already.
@@ -323,6 +342,9 @@ func (f *flatFile) WriteTo(w io.Writer) (int64, error) { return f.list.WriteTo(w
 
 func (f *flatFile) Base() Base { return f.base() }
 
+// KeepExpired implements [Expiring].
+func (f *flatFile) KeepExpired(on bool) { f.purging = !on }
+
 func (f *flatFile) Load(doc []byte) error {
 	whole := func(doc []byte) (*pyjson.List, error) { return parse(doc, '{') }
 	list, err := whole(doc)
@@ -334,7 +356,7 @@ func (f *flatFile) Load(doc []byte) error {
 
 func (f *flatFile) Update(now *engine.View, keys []Key) bool { return f.update(now, names(keys)) }
 
-func (f *flatFile) Edits(read Base, now *engine.View, at int64) []engine.Edit {
+func (f *flatFile) Edits(read Base, now *engine.View, at int64) iter.Seq[engine.Edit] {
 	return f.edits(read.Named, now, at)
 }
 

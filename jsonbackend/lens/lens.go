@@ -3,6 +3,7 @@ package lens
 import (
 	"cmp"
 	"io"
+	"iter"
 	"slices"
 
 	"github.com/omniproxy/omniproxy/jsonbackend/engine"
@@ -23,14 +24,20 @@ type View interface {
 	WriteTo(w io.Writer) (int64, error)
 	// Base is what the document says, by record, to be remembered as what a later writer may have read.
 	Base() Base
-	// Edits compares the document, which somebody else wrote, with the one he most plausibly read, and returns the
+	// Edits compares the document, which somebody else wrote, with the one he most plausibly read, and iterates over the
 	// commands that do to the keyspace what he did to the document. at is the time in Unix milliseconds.
-	Edits(read Base, now *engine.View, at int64) []engine.Edit
+	Edits(read Base, now *engine.View, at int64) iter.Seq[engine.Edit]
 	// Hidden is how many keys, in metrics.json entries, the file has no words for.
 	Hidden() int
 	// Unkeyed is how many records of the document stand for no key: they are of another shape than the documented one,
 	// or their key is another record's.
 	Unkeyed() int
+}
+
+// Expiring is a view whose records may have a time at which they are over.
+type Expiring interface {
+	// KeepExpired says whether records stay in the document whose time is over. Else they go at its next change.
+	KeepExpired(on bool)
 }
 
 // Key names a key in one of the databases.
@@ -45,6 +52,9 @@ type Base struct {
 	Named map[string]uint64
 	Order []uint64
 }
+
+// BusFile is the index in Views of the file whose edits do not count.
+const BusFile = busFile
 
 // What IndexOf returns.
 const (

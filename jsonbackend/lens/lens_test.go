@@ -75,7 +75,7 @@ func (w *world) read(file int, doc []byte) {
 		w.t.Fatalf("load %s: %v\n%s", v.File(), err, doc)
 	}
 	now := w.now()
-	w.apply(v.Edits(w.seen[file], now, now.At))
+	w.apply(slices.Collect(v.Edits(w.seen[file], now, now.At)))
 	v.Update(w.now(), nil)
 	w.seen[file] = v.Base()
 }

@@ -1,6 +1,9 @@
 package lens
 
 import (
+	"iter"
+	"slices"
+
 	"github.com/omniproxy/omniproxy/jsonbackend/engine"
 	"github.com/omniproxy/omniproxy/jsonbackend/engine/value"
 	"github.com/omniproxy/omniproxy/jsonbackend/lens/pyjson"
@@ -78,7 +81,11 @@ func (e metricsEdit) between() bool {
 
 // Edits puts metrics that were added behind all others, and makes the stream anew where one was added between others: a
 // stream only grows at its end.
-func (m *metrics) Edits(read Base, now *engine.View, _ int64) (edits []engine.Edit) {
+func (m *metrics) Edits(read Base, now *engine.View, _ int64) iter.Seq[engine.Edit] {
+	return slices.Values(m.edits(read, now))
+}
+
+func (m *metrics) edits(read Base, now *engine.View) (edits []engine.Edit) {
 	ids, sums := m.entries(now)
 	e := m.compare(read.Order, sums)
 	if e.between() {

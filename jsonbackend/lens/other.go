@@ -2,6 +2,7 @@ package lens
 
 import (
 	"io"
+	"iter"
 	"maps"
 	"slices"
 	"strconv"
@@ -67,6 +68,8 @@ func (o *other) Load(doc []byte) error {
 	o.list, o.dbs = list, dbs
 	return nil
 }
+
+func databaseName(db int) []byte { return []byte(strconv.Quote(strconv.Itoa(db))) }
 
 func databaseNumber(text string) (db int, ok bool) {
 	db, err := strconv.Atoi(text)
@@ -155,7 +158,7 @@ func (o *other) insert(db int) *database {
 			before = d.ref
 		}
 	}
-	ref := o.list.Insert(before, []byte(strconv.Quote(strconv.Itoa(db))), []byte("{}"))
+	ref := o.list.Insert(before, databaseName(db), []byte("{}"))
 	o.dbs[db] = o.database(o.list, ref, db)
 	return o.dbs[db]
 }
@@ -168,7 +171,7 @@ func (o *other) compact() {
 	}
 }
 
-func (o *other) Edits(read Base, now *engine.View, at int64) (edits []engine.Edit) {
+func (o *other) Edits(read Base, now *engine.View, at int64) iter.Seq[engine.Edit] {
 	var byDB [engine.Databases]map[string]uint64
 	for name, sum := range read.Named {
 		number, id, _ := strings.Cut(name, ":")
@@ -181,15 +184,27 @@ func (o *other) Edits(read Base, now *engine.View, at int64) (edits []engine.Edi
 		}
 		byDB[db][id] = sum
 	}
-	for db, read := range byDB {
-		d := o.dbs[db]
-		if d == nil {
-			for _, id := range slices.Sorted(maps.Keys(read)) {
-				edits = append(edits, edit(db, "DEL", id))
+	return func(yield func(engine.Edit) bool) {
+		for db, read := range byDB {
+			for e := range o.dbs[db].editsIn(db, read, now, at) {
+				if !yield(e) {
+					return
+				}
 			}
-			continue
 		}
-		edits = append(edits, d.edits(read, now, at)...)
 	}
-	return edits
+}
+
+// editsIn are the edits in one database; d is nil if the document has it no more.
+func (d *database) editsIn(db int, read map[string]uint64, now *engine.View, at int64) iter.Seq[engine.Edit] {
+	if d != nil {
+		return d.edits(read, now, at)
+	}
+	return func(yield func(engine.Edit) bool) {
+		for _, id := range slices.Sorted(maps.Keys(read)) {
+			if !yield(edit(db, "DEL", id)) {
+				return
+			}
+		}
+	}
 }

@@ -123,7 +123,7 @@ func TestExpiredResultsAreNotLoadedAndGoWithTheNextChange(t *testing.T) {
 		t.Errorf("keys: %q", keys)
 	}
 	now := newWorld(t).now()
-	if edits := w.views[resultsFile].Edits(Base{}, now, now.At); len(edits) != 2 {
+	if edits := slices.Collect(w.views[resultsFile].Edits(Base{}, now, now.At)); len(edits) != 2 {
 		t.Errorf("%d edits for one result", len(edits))
 	}
 	says(t, text(t, w.views[resultsFile]), doc)
@@ -245,7 +245,7 @@ func TestReadingWhatIsTrueAlreadyWritesNothing(t *testing.T) {
 	if err := w.views[resultsFile].Load([]byte("\n" + doc)); err != nil {
 		t.Fatal(err)
 	}
-	if edits := w.views[resultsFile].Edits(Base{}, now, now.At); edits != nil {
+	if edits := slices.Collect(w.views[resultsFile].Edits(Base{}, now, now.At)); edits != nil {
 		t.Errorf("edits: %s", edits[0].Args)
 	}
 }

@@ -44,7 +44,8 @@ func newCommands(facts []byte) (*commands, error) {
 	}
 	t := &commands{file.RedisVersion, file.Commands, map[string]*Spec{}}
 	slices.SortFunc(t.all, func(a, b *Spec) int { return compareNames(a.FullName, b.FullName) })
-	for _, s := range t.all {
+	for i, s := range t.all {
+		s.Index = i
 		name, sub, isSub := strings.Cut(strings.ToUpper(s.FullName), "|")
 		if !isSub {
 			s.Name = name
@@ -99,6 +100,9 @@ func RedisVersion() string { return table().version }
 // All iterates over every command and subcommand, sorted by name, a container
 // before its subcommands.
 func All() iter.Seq[*Spec] { return slices.Values(table().all) }
+
+// Len is how many there are.
+func Len() int { return len(table().all) }
 
 // Lookup returns the Spec of the call args, of its subcommand where args names
 // one, or nil if there is no such command. A container called with no or an

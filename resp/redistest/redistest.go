@@ -47,7 +47,7 @@ func Run(dir string, args ...string) (addr string, stop func(), err error) {
 		}
 		cmd := exec.Command(path, append([]string{
 			"--port", strconv.Itoa(port), "--bind", "127.0.0.1",
-			"--dir", dir, "--save", "", "--appendonly", "no",
+			"--dir", dir, "--save", "", "--appendonly", "no", "--enable-debug-command", "local",
 		}, args...)...)
 		if err = startAndWait(cmd); err == nil {
 			stop = func() {

@@ -106,6 +106,9 @@ const (
 	// ErrObjectFreq: OBJECT FREQ without an LFU policy.
 	ErrObjectFreq Error = "ERR An LFU maxmemory policy is not selected, access frequency not tracked. " +
 		"Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
+	// ErrObjectIdle: OBJECT IDLETIME with an LFU policy.
+	ErrObjectIdle Error = "ERR An LFU maxmemory policy is selected, idle time not tracked. " +
+		"Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust."
 	// ErrNoKeysInCommand: COMMAND GETKEYS of a command that takes no keys.
 	ErrNoKeysInCommand Error = "ERR The command has no key arguments"
 	// ErrGetKeysCommand: COMMAND GETKEYS of an unknown command.
@@ -374,6 +377,10 @@ func NoPermission(name string) Error {
 
 // State of the server.
 const (
+	// ErrOOM: a command that may store something while more is live than maxmemory allows.
+	ErrOOM Error = "OOM command not allowed when used memory > 'maxmemory'."
+	// ErrLoading: what has to wait until the start has come to its end.
+	ErrLoading Error = "LOADING Redis is loading the dataset in memory"
 	// ErrRestarting: omniproxy's own, the last reply before a drained connection closes; clients know the code and reconnect.
 	ErrRestarting Error = "LOADING omniproxy is restarting"
 	// ErrReadOnly: a write where only reads are served.

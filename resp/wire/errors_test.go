@@ -6,21 +6,33 @@ import (
 	"go/parser"
 	"go/token"
 	"math"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 )
 
-// The rules of the file: a text begins with a code in capitals, is one line, stands once, and its doc begins with its name.
+// The rules of the files: a text begins with a code in capitals, is one line, stands once, and its doc begins with its name.
 func TestErrorTextsFollowTheRules(t *testing.T) {
 	form := regexp.MustCompile(`^[A-Z]+ [^\r\n]*[^\r\n ]$`)
-	file, err := parser.ParseFile(token.NewFileSet(), "errors.go", nil, parser.ParseComments)
+	names, err := filepath.Glob("errors*.go")
 	if err != nil {
 		t.Fatal(err)
 	}
+	var decls []ast.Decl
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		decls = append(decls, file.Decls...)
+	}
 	seen := map[string]string{}
-	for _, d := range file.Decls {
+	for _, d := range decls {
 		decl, ok := d.(*ast.GenDecl)
 		if !ok || decl.Tok != token.CONST {
 			continue

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"unsafe"
 )
 
 // Limits bounds what a client may send. Redis 7.0.15 has the values of [DefaultLimits] and, until a client that must
@@ -55,6 +56,7 @@ type Reader struct {
 	cmd  progress // how far the command at pos is parsed
 	args [][]byte // arguments of the commands of this batch, one after another
 	err  error
+	lent bool // somebody keeps bytes of buf
 }
 
 // progress is what is known of a command that has not come whole, in offsets from its first byte: they stay true when the
@@ -120,6 +122,22 @@ func (r *Reader) Rewind(m Mark) {
 	r.err = nil
 }
 
+// Lend returns raw, which Next returned as the bytes of a command, so that it stays valid for ever: in place where the
+// Reader put it together in a buffer that holds little else, else as a copy.
+func (r *Reader) Lend(raw []byte) []byte {
+	if len(raw) > idleBytes && len(raw) > cap(r.buf)/2 && holds(r.buf, raw) {
+		r.lent = true
+		return raw
+	}
+	return bytes.Clone(raw)
+}
+
+// holds reports whether part lies in whole.
+func holds(whole, part []byte) bool {
+	begin, at := uintptr(unsafe.Pointer(unsafe.SliceData(whole))), uintptr(unsafe.Pointer(unsafe.SliceData(part)))
+	return begin <= at && at < begin+uintptr(len(whole))
+}
+
 // Pending returns how many bytes are held that no returned command contains.
 func (r *Reader) Pending() int { return len(r.buf) + len(r.feed) - r.pos }
 
@@ -128,6 +146,11 @@ func (r *Reader) Pending() int { return len(r.buf) + len(r.feed) - r.pos }
 func (r *Reader) Keep() {
 	if r.err != nil {
 		r.buf, r.feed, r.pos = nil, nil, 0
+	}
+	if r.lent && r.pos > 0 {
+		kept := r.buf[min(r.pos, len(r.buf)):]
+		r.pos -= len(r.buf) - len(kept)
+		r.buf, r.lent = append([]byte(nil), kept...), false
 	}
 	if read := r.pos - len(r.buf); read >= 0 {
 		r.buf, r.feed, r.pos = r.buf[:0], r.feed[read:], 0
@@ -181,7 +204,11 @@ func (r *Reader) pull() bool {
 // hold moves the first n bytes of feed to buf, whose capacity doubles when it is exhausted.
 func (r *Reader) hold(n int) {
 	if need := len(r.buf) + n; need > cap(r.buf) {
-		buf := make([]byte, len(r.buf), max(need, 2*cap(r.buf)))
+		size := max(need, 2*cap(r.buf))
+		if end := r.pos + r.cmd.at + r.cmd.need; need <= end && end < size {
+			size = end // where the argument ends: a large one is often the last
+		}
+		buf := make([]byte, len(r.buf), size)
 		copy(buf, r.buf)
 		r.buf = buf
 	}

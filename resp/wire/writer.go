@@ -14,8 +14,12 @@ const idleBytes = 64 << 10
 //
 // An aggregate (Array, Map, Set, Push) writes its header only: the caller writes the announced elements next.
 type Writer struct {
-	Proto int // version of RESP the client reads: 3, anything else is 2
-	buf   []byte
+	Proto  int  // version of RESP the client reads: 3, anything else is 2
+	Defers bool // what is long is encoded when the reply is streamed
+
+	buf  []byte
+	late []late
+	sink func(piece []byte) // where buf goes when it is full; nil if it just grows
 }
 
 // Status writes a simple string such as "PONG". CR and LF become spaces.
@@ -37,10 +41,28 @@ func (w *Writer) Error(err error) {
 func (w *Writer) Int(n int64) { w.buf = redcon.AppendInt(w.buf, n) }
 
 // Bulk writes a binary-safe string; nil is the empty one.
-func (w *Writer) Bulk(b []byte) { w.buf = redcon.AppendBulk(w.buf, b) }
+func (w *Writer) Bulk(b []byte) {
+	if w.sink != nil && len(w.buf)+len(b) > piece {
+		spillBulk(w, b)
+		return
+	}
+	w.buf = redcon.AppendBulk(w.buf, b)
+}
 
-// BulkString is Bulk of a string.
-func (w *Writer) BulkString(s string) { w.buf = redcon.AppendBulkString(w.buf, s) }
+// BulkString is Bulk of a string. A Writer that defers copies it only while there is little to copy.
+func (w *Writer) BulkString(s string) {
+	if len(w.buf)+len(s) > piece {
+		switch {
+		case w.sink != nil:
+			spillBulk(w, s)
+			return
+		case w.Defers && len(w.buf)+len(s) > atOnce:
+			w.late = append(w.late, late{at: len(w.buf), proto: w.Proto, text: s})
+			return
+		}
+	}
+	w.buf = redcon.AppendBulkString(w.buf, s)
+}
 
 // Null writes what stands for a missing value: "$-1" in RESP2, "_" in RESP3.
 func (w *Writer) Null() {
@@ -147,21 +169,33 @@ func (w *Writer) Verbatim(format, s string) {
 }
 
 // Raw appends bytes that are replies already.
-func (w *Writer) Raw(b []byte) { w.buf = append(w.buf, b...) }
+func (w *Writer) Raw(b []byte) {
+	if w.sink != nil {
+		spill(w, b)
+		return
+	}
+	w.buf = append(w.buf, b...)
+}
 
-// Bytes returns what was written since the last Reset; it is valid until the next write, Truncate or Reset.
+// Bytes returns what was written since the last Reset; it is valid until the next write, Truncate or Reset. Of a Writer
+// that defers it is the whole only if nothing was deferred.
 func (w *Writer) Bytes() []byte { return w.buf }
 
-// Len returns how many bytes were written since the last Reset; it is the mark to give to Truncate.
-func (w *Writer) Len() int { return len(w.buf) }
+// Len returns how many bytes were written since the last Reset, parts that are not encoded yet counted as one; it is the
+// mark to give to Truncate.
+func (w *Writer) Len() int { return len(w.buf) + len(w.late) }
 
 // Truncate takes back everything written after mark, an earlier Len.
-func (w *Writer) Truncate(mark int) { w.buf = w.buf[:mark] }
+func (w *Writer) Truncate(mark int) {
+	n, parts := w.place(mark)
+	clear(w.late[parts:])
+	w.buf, w.late = w.buf[:n], w.late[:parts]
+}
 
 // Reset forgets what was written. The buffer is used again unless it has grown large.
 func (w *Writer) Reset() {
 	if cap(w.buf) > idleBytes {
 		w.buf = nil
 	}
-	w.buf = w.buf[:0]
+	w.buf, w.late = w.buf[:0], nil
 }

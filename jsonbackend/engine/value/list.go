@@ -128,22 +128,9 @@ func (l *List) RevRange(from, to int) iter.Seq[string] {
 // All yields all elements in order.
 func (l *List) All() iter.Seq[string] { return l.Range(0, l.Len()) }
 
-// Trim keeps only the positions [from, to). It takes time for the smaller of what is kept and what is dropped.
+// Trim keeps only the positions [from, to), in O(log n).
 func (l *List) Trim(from, to int) {
 	from = min(max(from, 0), l.Len())
 	to = min(max(to, from), l.Len())
-	if kept := to - from; kept < l.Len()-kept {
-		short := NewList()
-		for e := range l.Range(from, to) {
-			short.PushBack(e)
-		}
-		*l = *short
-		return
-	}
-	for l.Len() > to {
-		l.items.deleteAt(l.Len() - 1)
-	}
-	for range from {
-		l.items.deleteAt(0)
-	}
+	l.items.keep(from, to)
 }

@@ -203,6 +203,63 @@ func (t *tree[T]) deleteAt(i int) {
 	t.delete(&c)
 }
 
+// keep leaves only the items at the positions [from, to), 0 <= from <= to <= count, in O(log n).
+func (t *tree[T]) keep(from, to int) {
+	if from == to {
+		t.root, t.count = nil, 0
+		return
+	}
+	var c treeCursor[T]
+	if to < t.count {
+		t.seekAt(&c, to-1)
+		t.prune(&c, func(n *treeNode[T], i int) {
+			n.items, n.kids = head(n.items, i+1), head(n.kids, i+1)
+		}, func(n *treeNode[T]) int { return len(n.kids) - 1 })
+		t.count = to
+	}
+	if from > 0 {
+		t.seekAt(&c, from)
+		t.prune(&c, func(n *treeNode[T], i int) {
+			n.items, n.kids = tail(n.items, i), tail(n.kids, i)
+		}, func(n *treeNode[T]) int { return 0 })
+		t.count -= from
+	}
+}
+
+// prune shortens the nodes on c's path with cut, which is told which element the path goes through; that is then an edge of
+// the tree, where thin nodes may be. edge says which kid the path goes through afterwards.
+func (t *tree[T]) prune(c *treeCursor[T], cut func(n *treeNode[T], i int), edge func(n *treeNode[T]) int) {
+	t.own(c)
+	for d := c.depth - 1; d >= 0; d-- {
+		n := c.path[d].node
+		cut(n, c.path[d].i)
+		if n.kids != nil {
+			k := &n.kids[edge(n)]
+			*k = kidOf(k.node)
+		}
+	}
+	for len(t.root.kids) == 1 {
+		t.root = t.root.kids[0].node
+	}
+}
+
+// head is s[:n] without the rest being kept alive; nil stays nil.
+func head[E any](s []E, n int) []E {
+	if s == nil {
+		return nil
+	}
+	clear(s[n:])
+	return s[:n]
+}
+
+// tail is s[i:], moved to the front; nil stays nil.
+func tail[E any](s []E, i int) []E {
+	if s == nil {
+		return nil
+	}
+	return slices.Delete(s, 0, i)
+}
+
 // refill joins n's kids j and j+1, or evens them out if one node would be too full.
 func (t *tree[T]) refill(n *treeNode[T], j int) {
 	a, b := t.owned(n.kids[j].node), n.kids[j+1].node

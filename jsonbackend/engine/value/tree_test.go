@@ -117,6 +117,13 @@ func TestTreeKeepsPositionsThroughEditsAndClones(t *testing.T) {
 					}
 				}
 			},
+			"keep": func(t *rapid.T) {
+				c := trees.pick(t)
+				from := rapid.SampledFrom([]int{0, rapid.IntRange(0, len(c.model)).Draw(t, "front")}).Draw(t, "from")
+				to := rapid.SampledFrom([]int{len(c.model), rapid.IntRange(from, len(c.model)).Draw(t, "back")}).Draw(t, "to")
+				c.val.keep(from, to)
+				c.model = slices.Clone(c.model[from:to])
+			},
 			"replace": func(t *rapid.T) {
 				c := trees.pick(t)
 				if len(c.model) == 0 {

@@ -90,6 +90,29 @@ func (z *ZSet) Remove(member string) bool {
 	return true
 }
 
+// RemoveRange takes out the members of the ranks [from, to), which exist. It takes time for the smaller of what is kept
+// and what is taken out.
+func (z *ZSet) RemoveRange(from, to int) {
+	if z.scores != nil && to-from <= z.Len()/2 {
+		for member := range z.Range(from, to) {
+			z.scores.delete(hashOf(member), member)
+		}
+	}
+	rebuild := z.scores != nil && to-from > z.Len()/2
+	if from == 0 {
+		z.order.keep(to, z.Len())
+	} else if to == z.Len() {
+		z.order.keep(0, from)
+	} else {
+		for range to - from {
+			z.order.deleteAt(from)
+		}
+	}
+	if rebuild {
+		z.grow()
+	}
+}
+
 // Rank is the number of members before member.
 func (z *ZSet) Rank(member string) (rank int, ok bool) {
 	score, ok := z.Score(member)

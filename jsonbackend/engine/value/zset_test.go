@@ -117,6 +117,13 @@ func TestZSetIsLikeItsModel(t *testing.T) {
 				c := zsets.pick(t)
 				c.model.checkMember(t, c.val, word(t, "member"))
 			},
+			"remove range": func(t *rapid.T) {
+				c := zsets.pick(t)
+				from := rapid.SampledFrom([]int{0, rapid.IntRange(0, len(c.model.items)).Draw(t, "front")}).Draw(t, "from")
+				to := rapid.SampledFrom([]int{len(c.model.items), rapid.IntRange(from, len(c.model.items)).Draw(t, "back")}).Draw(t, "to")
+				c.val.RemoveRange(from, to)
+				c.model.items = slices.Delete(slices.Clone(c.model.items), from, to)
+			},
 			"remove": func(t *rapid.T) {
 				c := zsets.pick(t)
 				member := word(t, "member")

@@ -1,0 +1,138 @@
+package aof
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// syncEvery is the period of EverySec.
+const syncEvery = time.Second
+
+// wait queues r for the next sync.
+func (l *Log) wait(seq uint64, r Releaser) {
+	if l.mark.synced.Load() >= seq {
+		r.Release(seq)
+		return
+	}
+	l.mu.Lock()
+	err := l.Err()
+	if err == nil {
+		l.pending.waiters = append(l.pending.waiters, waiter{seq, r})
+	}
+	l.mu.Unlock()
+	if err != nil {
+		r.Fail(seq, err)
+		return
+	}
+	l.wakeSyncer()
+}
+
+// Sync returns when every unit appended so far is on the disk, whatever the policy. What could be written is synced even
+// if something could not.
+func (l *Log) Sync() error {
+	l.mu.Lock()
+	seq := l.pending.seq
+	l.mu.Unlock()
+	failed := l.flush(seq)
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
+	written := l.mark.written.Load()
+	if l.mark.synced.Load() >= written {
+		return failed
+	}
+	if err := l.syncTail(); err != nil {
+		return err
+	}
+	l.mark.synced.Store(written)
+	return failed
+}
+
+// syncTail syncs the last increment. A sync that failed is never tried again: the next one would succeed without the
+// pages that were lost. The caller holds syncing.
+func (l *Log) syncTail() error {
+	if f := l.fault.Load(); f != nil && (f.lost || f.closed) {
+		return f.err
+	}
+	if err := l.tail.Sync(); err != nil {
+		return l.fail(&fault{err: fmt.Errorf("sync append-only file: %w", err), lost: true})
+	}
+	l.mark.syncs.Add(1)
+	return nil
+}
+
+// wakeSyncer makes the syncer look at the waiters.
+func (l *Log) wakeSyncer() {
+	select {
+	case l.syncer.wake <- struct{}{}:
+	default:
+	}
+}
+
+// syncer is the goroutine that syncs for all who wait.
+type syncer struct {
+	wake chan struct{}
+	stop func() // ends it, after a last look at who waits
+}
+
+// startSyncer starts the syncer, which also syncs once per period for those who do not wait.
+func (l *Log) startSyncer() {
+	l.syncer.wake = make(chan struct{}, 1)
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		every := time.NewTicker(syncEvery)
+		defer every.Stop()
+		for {
+			select {
+			case <-l.syncer.wake:
+			case <-every.C:
+				l.tick()
+			case <-quit:
+				l.release()
+				return
+			}
+			l.release()
+		}
+	}()
+	l.syncer.stop = sync.OnceFunc(func() {
+		close(quit)
+		<-done
+	})
+}
+
+// tick does what the policy promises without anybody waiting: units that no client caused are written, too. The next
+// unit is preceded by a line that says how far the log is synced.
+func (l *Log) tick() {
+	if l.Policy() != No {
+		l.Sync() // an error stays in the log
+	} else {
+		l.mu.Lock()
+		seq := l.pending.seq
+		l.mu.Unlock()
+		l.flush(seq)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pending.proven = l.mark.synced.Load()
+}
+
+// release syncs once for all who wait and tells them.
+func (l *Log) release() {
+	l.mu.Lock()
+	waiters := l.pending.waiters
+	l.pending.waiters = nil
+	l.mu.Unlock()
+	if len(waiters) == 0 {
+		return
+	}
+	err := l.Sync()
+	for _, w := range waiters {
+		if w.seq <= l.mark.synced.Load() {
+			l.mark.waited.Add(1)
+			w.r.Release(w.seq)
+		} else {
+			w.r.Fail(w.seq, err)
+		}
+	}
+}
