@@ -43,12 +43,21 @@ cross: ## build for macOS and Windows
 	GOOS=darwin GOARCH=arm64 go build ./...
 	GOOS=windows GOARCH=amd64 go build ./...
 
+.PHONY: storm
+storm: deps ## OmniDaemon's JSON store, editors and clients write one folder for minutes (STORM=10m for longer); every interleaving of the merge
+	OMNIPROXY_STORM=$(or $(STORM),2m) go test -timeout 60m -count 1 -v ./integration -run TestAStorm
+	OMNIPROXY_EXHAUSTIVE=1 go test -timeout 60m -count 1 -v ./jsonbackend -run 'TestNoInterleaving|TestNoCrash|TestNoPowerCut|TestNoFailure|TestWithoutExchange'
+
 .PHONY: fuzz
 fuzz: ## fuzz every parser of foreign bytes, 30 s each (FUZZTIME=10m for longer)
 	@go list -f '{{range .TestGoFiles}}{{$$.Dir}}/{{.}} {{end}}{{range .XTestGoFiles}}{{$$.Dir}}/{{.}} {{end}}' ./... | tr ' ' '\n' | grep . | \
 	xargs grep -Ho '^func Fuzz[A-Za-z0-9_]*' | while IFS=: read -r file name; do \
 	  echo "$$(dirname $$file) $${name#func }"; \
 	  go test "$$(dirname $$file)" -run '^$$' -fuzz "^$${name#func }\$$" -fuzztime $(or $(FUZZTIME),30s); done
+
+.PHONY: soak
+soak: deps ## compare 200,000 random commands with redis-server, in RESP2 and in RESP3 (COMMANDS=n; SEED=n repeats a run)
+	go test ./jsonbackend/engine -run '^TestMixedCommandsAnswerLikeRedis$$' -v -count 1 -timeout 2h -commands $(or $(COMMANDS),200000) -seed $(or $(SEED),0)
 
 .PHONY: record
 record: deps ## record the dialogs anew from a real redis-server

@@ -104,15 +104,7 @@ func serve(t testing.TB, dir string, args ...string) *omniproxy {
 func serveAs(t testing.TB, who *syscall.Credential, dir string, args ...string) *omniproxy {
 	t.Helper()
 	ready := filepath.Join(dirFor(t, who), "ready")
-	o := &omniproxy{t: t, Dir: dir, exited: make(chan struct{})}
-	o.cmd = omniproxyCommand(t, append([]string{"serve", "--dir", dir, "--listen", "127.0.0.1:0", "--ready-file", ready}, args...)...)
-	o.cmd.Stderr = &o.log
-	o.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who}
-	if err := o.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { o.signal(syscall.SIGTERM) })
-	go func() { o.cmd.Wait(); close(o.exited) }()
+	o := begin(t, who, dir, append([]string{"--ready-file", ready}, args...)...)
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		if addr, err := os.ReadFile(ready); err == nil {
 			o.Addr = strings.TrimSpace(string(addr))
@@ -127,6 +119,21 @@ func serveAs(t testing.TB, who *syscall.Credential, dir string, args ...string) 
 			t.Fatal("omniproxy is not ready after 30 s")
 		}
 	}
+}
+
+// begin starts what serveAs waits for.
+func begin(t testing.TB, who *syscall.Credential, dir string, args ...string) *omniproxy {
+	t.Helper()
+	o := &omniproxy{t: t, Dir: dir, exited: make(chan struct{})}
+	o.cmd = omniproxyCommand(t, append([]string{"serve", "--dir", dir, "--listen", "127.0.0.1:0"}, args...)...)
+	o.cmd.Stderr = &o.log
+	o.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: who}
+	if err := o.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { o.signal(syscall.SIGTERM) })
+	go func() { o.cmd.Wait(); close(o.exited) }()
+	return o
 }
 
 // dirFor makes a directory that belongs to somebody, nil being oneself.

@@ -379,6 +379,40 @@ func TestSignalsEndEverythingInOrder(t *testing.T) {
 	}
 }
 
+// SHUTDOWN is the same end as a signal. It has no reply: the connection is closed.
+func TestSHUTDOWNEndsEverythingInOrder(t *testing.T) {
+	t.Parallel()
+	o := serve(t, t.TempDir())
+	o.must("OK", "SET", "omni:config:a", "1")
+	if reply := fmt.Sprint(o.do("SHUTDOWN", "NOSAVE")); !strings.Contains(reply, "EOF") {
+		t.Errorf("the reply is %q", reply)
+	}
+	<-o.exited
+	if code := o.cmd.ProcessState.ExitCode(); code != 0 {
+		t.Errorf("exit code %d:\n%s", code, &o.log)
+	}
+	if got := o.read("config.json"); !strings.Contains(got, `"a"`) {
+		t.Errorf("published: %s", got)
+	}
+}
+
+// What CONFIG SET changes of the log works at once, and a restart begins with what the command line says.
+func TestCONFIGSETLastsUntilTheEnd(t *testing.T) {
+	t.Parallel()
+	o := serve(t, t.TempDir())
+	o.must("OK", "CONFIG", "SET", "appendfsync", "always", "auto-aof-rewrite-percentage", "0", "requirepass", "secret")
+	o.must("[appendfsync always]", "CONFIG", "GET", "appendfsync")
+	o.must("OK", "SET", "omni:config:a", "1")
+	if reply := fmt.Sprint(o.do("CONFIG", "SET", "hz", "20", "appendonly", "no")); !strings.Contains(reply, "the append-only file is the data") {
+		t.Errorf("appendonly no: %s", reply)
+	}
+	o.must("[hz 10]", "CONFIG", "GET", "hz")
+	o.stop()
+	again := serve(t, o.Dir)
+	again.must("[appendfsync everysec]", "CONFIG", "GET", "appendfsync")
+	again.must("1", "GET", "omni:config:a")
+}
+
 // A client that stays connected holds the end up for a second: time for another signal. One that comes with the first,
 // as timeout(1) sends them, is the same stop.
 func TestASecondSignalStopsAtOnce(t *testing.T) {
@@ -487,7 +521,7 @@ func TestINFOTellsHowTheFilesAre(t *testing.T) {
 	o.published("config.json", "1")
 	o.eventually("told", func() bool {
 		info := fmt.Sprint(o.do("INFO", "omniproxy"))
-		m := regexp.MustCompile(`file_config\.json:status=ok,hidden=0,last_published=(\d+)\r\n`).FindStringSubmatch(info)
-		return m != nil && m[1] > "1700000000" && strings.Contains(info, "file_results.json:status=ok,hidden=1,last_published=0\r\n")
+		m := regexp.MustCompile(`file_config\.json:status=ok,hidden=0,unkeyed=0,last_published=(\d+)\r\n`).FindStringSubmatch(info)
+		return m != nil && m[1] > "1700000000" && strings.Contains(info, "file_results.json:status=ok,hidden=1,unkeyed=0,last_published=0\r\n")
 	})
 }
