@@ -39,6 +39,7 @@ type waiter struct {
 type queue struct {
 	waiters list.List // of *waiter
 	losers  int       // how many of them want to know when the key is gone
+	added   bool      // the command in hand has made the key
 	ready   bool      // the key is in Engine.ready
 }
 

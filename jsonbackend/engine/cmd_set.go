@@ -378,9 +378,10 @@ func (c *Call) store(key []byte, v value.Value, class eventClass) {
 	replaced := c.Tx.Delete(key)
 	switch {
 	case v.Len() > 0:
-		c.Tx.put(key, v)
-		if !replaced {
-			c.Tx.Notify(newEvent, "new", key)
+		if replaced {
+			c.Tx.put(key, v)
+		} else {
+			c.Tx.create(key, v)
 		}
 		c.Tx.Changed(key)
 		c.Tx.Notify(class, c.Spec.FullName, key)

@@ -226,8 +226,12 @@ func edit[T value.Value](tx *Tx, key []byte, create func() T) (v T, err error) {
 	return tx.own(e).Value.(T), nil
 }
 
+// create adds a key that is not there; Changed must follow.
 func (tx *Tx) create(key []byte, v value.Value) {
 	tx.put(key, v)
+	if q := tx.db.blocked[string(key)]; q != nil {
+		q.added = true
+	}
 	tx.Notify(newEvent, "new", key)
 }
 
@@ -383,9 +387,12 @@ func (tx *Tx) spoil(key string) {
 	}
 }
 
-// wake makes the commands that wait for the key be tried again.
+// wake makes the commands that wait for the key be tried again. As in Redis they are told of a key that was not there
+// before, of entries of a stream and of a stream that is gone; not of what takes the place of another value.
 func (tx *Tx) wake(key string) {
-	if len(tx.db.blocked) > 0 {
+	q, e := tx.db.blocked[key], tx.db.keys[key]
+	if q != nil && (q.added || q.losers > 0 || e != nil && isStream(e.Value)) {
+		q.added = false
 		tx.e.wake(tx.db, key)
 	}
 }

@@ -33,7 +33,7 @@ func ActionNotAllowed(name, parameter string) Error {
 }
 
 // UnknownCategory answers ACL CAT of a category that does not exist.
-func UnknownCategory(name []byte) Error { return Errorf("ERR Unknown category '%s'", text(name)) }
+func UnknownCategory(name []byte) Error { return Errorf("ERR Unknown category '%s'", clip(name, 128)) }
 
 // UserNotFound answers ACL DRYRUN for a user that does not exist.
 func UserNotFound(name []byte) Error { return Errorf("ERR User '%s' not found", text(name)) }
