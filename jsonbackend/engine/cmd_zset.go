@@ -182,7 +182,7 @@ type zadded struct {
 func (o *zaddOptions) apply(z *value.ZSet, member string, given float64, done *zadded) {
 	old, exists := z.Score(member)
 	done.score, done.allowed = o.score(old, given, !exists)
-	if !done.allowed {
+	if !done.allowed || exists && done.score == old {
 		return
 	}
 	switch added, changed := addTo(z, member, done.score); {
