@@ -1,7 +1,6 @@
 package resp
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,76 +10,6 @@ import (
 
 	"github.com/omniproxy/omniproxy/resp/wire"
 )
-
-// hand is a transport that does only what a test tells it.
-type hand struct {
-	s       *Session
-	written bytes.Buffer
-	stuck   bool // nothing can be written
-	woken   int
-	isCut   bool
-}
-
-func (h *hand) wake() { h.woken++ }
-func (h *hand) cut()  { h.isCut = true }
-
-func (h *hand) flush() {
-	if h.stuck {
-		return
-	}
-	if b := h.s.Out.take(); b != nil {
-		h.written.Write(b)
-		h.s.Out.done()
-	}
-}
-
-// turn is what every transport does with bytes that came, and without when it was woken.
-func (h *hand) turn(p []byte) {
-	if p != nil {
-		h.s.feed(p)
-	}
-	for first := true; first || h.woken > 0; first = false {
-		h.woken = 0
-		h.s.resume()
-		h.flush()
-	}
-}
-
-// said returns what was written since it was last asked.
-func (h *hand) said() string {
-	defer h.written.Reset()
-	return h.written.String()
-}
-
-// connect returns a session of a server with the stub behind it.
-func connect(t testing.TB, configure ...func(*Server)) (*hand, *stub) {
-	b := newStub(t)
-	v := &Server{Backend: b}
-	for _, f := range configure {
-		f(v)
-	}
-	h := &hand{}
-	h.s = newSession(v, h, peer{addr: "peer:1", local: "here:2", fd: 7})
-	v.registry.add(h.s)
-	return h, b
-}
-
-func withPassword(v *Server) { v.SetPassword("secret") }
-
-func (h *hand) expect(t testing.TB, want string) {
-	t.Helper()
-	if diff := cmp.Diff(want, h.said()); diff != "" {
-		t.Errorf("replies (-want +got):\n%s", diff)
-	}
-}
-
-// atEnd fails the test if the session is not over, or is over.
-func (h *hand) atEnd(t testing.TB, want bool) {
-	t.Helper()
-	if got := h.s.finished(); got != want {
-		t.Errorf("finished: %v, want %v", got, want)
-	}
-}
 
 const (
 	protocolError = "-ERR Protocol error: expected '$', got 'x'\r\n"
@@ -224,43 +153,6 @@ func TestQuitWaitsForGatedReplies(t *testing.T) {
 
 // Strangers.
 
-func TestStrangersAreRefusedUntilTheyLogIn(t *testing.T) {
-	h, _ := connect(t, withPassword)
-	h.turn(requests("GET a", "EXEC", "NOPE", "PING", "AUTH wrong", "GET a", "AUTH secret", "GET a"))
-	h.expect(t, noAuth+"-EXECABORT Transaction discarded because of: NOAUTH Authentication required.\r\n"+
-		"-ERR unknown command 'NOPE', with args beginning with: \r\n"+noAuth+
-		"-WRONGPASS invalid username-password pair or user is disabled.\r\n"+noAuth+"+OK\r\n$1\r\na\r\n")
-}
-
-func TestLimitsOfStrangersEndWithTheLogin(t *testing.T) {
-	large := request("GET", strings.Repeat("x", 16385))
-	many := request("DEL", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10")
-	for name, c := range map[string]struct {
-		stream []byte
-		want   string
-	}{
-		"large": {large, "-ERR Protocol error: unauthenticated bulk length\r\n"},
-		"many":  {many, "-ERR Protocol error: unauthenticated multibulk length\r\n"},
-		"logged in in the same packet": {
-			append(requests("AUTH secret"), large...), "+OK\r\n$16385\r\n" + strings.Repeat("x", 16385) + "\r\n"},
-		"not logged in in the same packet": {
-			append(requests("AUTH wrong"), large...),
-			"-WRONGPASS invalid username-password pair or user is disabled.\r\n-ERR Protocol error: unauthenticated bulk length\r\n"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			h, _ := connect(t, withPassword)
-			h.turn(c.stream)
-			h.expect(t, c.want)
-		})
-	}
-}
-
-func TestWhoResetsInAPipelineIsAStrangerAgain(t *testing.T) {
-	h, _ := connect(t, withPassword)
-	h.turn(requests("AUTH secret", "GET a", "RESET", "GET b"))
-	h.expect(t, "+OK\r\n$1\r\na\r\n+RESET\r\n"+noAuth)
-}
-
 func TestFiltersSeeWhatThePipelineChanged(t *testing.T) {
 	var seen []string
 	h, _ := connect(t, func(v *Server) {
@@ -328,13 +220,6 @@ func TestRepliesPileUpToALimit(t *testing.T) {
 	}
 }
 
-func repeat(n int, line string) (lines []string) {
-	for range n {
-		lines = append(lines, line)
-	}
-	return lines
-}
-
 func TestADoneCommandIsNotKeptAlive(t *testing.T) {
 	h, _ := connect(t)
 	h.turn(requests("GET a", "GET b", "GET c"))
@@ -359,111 +244,6 @@ func TestACommandCostsNoAllocation(t *testing.T) {
 }
 
 // Leaving.
-
-func TestWhoHangsUpIsAnsweredFirst(t *testing.T) {
-	h, _ := connect(t)
-	h.turn(requests("SET a 1", "GET b"))
-	h.s.hangUp()
-	h.turn(nil)
-	h.atEnd(t, false)
-	h.s.Out.Release(1)
-	h.turn(nil)
-	h.expect(t, "+OK\r\n$1\r\nb\r\n")
-	h.atEnd(t, true)
-}
-
-func TestWhoHangsUpHasAllHisCommandsAnswered(t *testing.T) {
-	h, b := connect(t)
-	b.atOnce = 1
-	h.turn(requests("SET a 1", "GET b"))
-	h.s.hangUp()
-	h.turn(nil)
-	h.atEnd(t, false) // the replies wait behind the gate
-	h.s.Out.Release(1)
-	h.turn(nil)
-	if said := h.said(); !strings.HasSuffix(said, "$1\r\nb\r\n") {
-		t.Errorf("last words: %q", said[max(0, len(said)-20):])
-	}
-	h.atEnd(t, true)
-}
-
-func TestWhoHangsUpDoesNotWait(t *testing.T) {
-	h, b := connect(t)
-	h.turn(requests("BLPOP k 0"))
-	await(t, b.parked, "outstanding command")
-	h.s.hangUp()
-	if !h.s.Gone() || !h.isCut {
-		t.Error("still there")
-	}
-}
-
-func TestAKilledClientDoesNothingMore(t *testing.T) {
-	h, b := connect(t)
-	h.turn(requests("BLPOP k 0", "GET a"))
-	h.s.Kill()
-	await(t, b.parked, "outstanding command").answer("x")
-	h.s.feed(requests("GET b"))
-	h.s.resume()
-	if h.s.Out.Len() != len("$1\r\nx\r\n") {
-		t.Error("it went on")
-	}
-	h.atEnd(t, true)
-}
-
-func TestWhoIsKilledIsNotListed(t *testing.T) {
-	a, _ := connect(t)
-	b := &hand{}
-	b.s = newSession(a.s.server, b, peer{addr: "peer:2", local: "here:2"})
-	a.s.server.registry.add(b.s)
-	a.turn(requests("CLIENT KILL ID 2", "CLIENT KILL ID 2", "CLIENT KILL peer:2", "CLIENT LIST ID 2", "CLIENT LIST TYPE normal"))
-	said := a.said()
-	if want := ":1\r\n:0\r\n-ERR No such client\r\n$0\r\n\r\n"; !strings.HasPrefix(said, want) || strings.Count(said, "addr=peer:") != 1 {
-		t.Errorf("%s", said)
-	}
-	if !b.isCut || !b.s.Gone() {
-		t.Error("not killed")
-	}
-	if now, _ := a.s.server.registry.counts(); now != 2 {
-		t.Errorf("%d clients, though the backend still knows both", now)
-	}
-}
-
-// Draining.
-
-func TestADrainTellsWhateverComesNext(t *testing.T) {
-	h, b := connect(t)
-	h.turn(requests("GET a", "BLPOP k 0", "GET b"))
-	h.s.server.draining.Store(true)
-	h.turn(requests("PING", "NOPE"))
-	h.expect(t, "$1\r\na\r\n")
-	h.atEnd(t, false)
-	await(t, b.parked, "outstanding command").answer("timeout")
-	h.turn(nil)
-	h.expect(t, "$7\r\ntimeout\r\n"+restarting+restarting+restarting)
-	h.atEnd(t, true)
-}
-
-func TestADrainLetsASilentClientBe(t *testing.T) {
-	h, _ := connect(t)
-	h.turn(requests("GET a"))
-	h.s.server.draining.Store(true)
-	h.turn(nil)
-	h.turn([]byte("*1\r\n$4\r\nPI"))
-	h.atEnd(t, false)
-	h.turn([]byte("NG\r\n"))
-	h.expect(t, "$1\r\na\r\n"+restarting)
-	h.atEnd(t, true)
-}
-
-func TestADrainTellsStrangersToo(t *testing.T) {
-	h, _ := connect(t, withPassword)
-	h.s.server.draining.Store(true)
-	h.turn(requests("AUTH secret", "EXEC"))
-	h.expect(t, restarting+restarting)
-	h.atEnd(t, true)
-}
-
-// CLIENT REPLY.
 
 func TestUnwantedRepliesAreDropped(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -158,21 +158,3 @@ func aclUser(c *Call) error {
 	c.Reply.Array(0)
 	return nil
 }
-
-// aclLog answers ACL LOG [count | RESET]. Nothing is ever denied but a wrong password, which is not logged.
-func aclLog(c *Call) error {
-	if len(c.Args) > 3 {
-		return wire.BadSubcommand(c.Args[0], c.Args[1])
-	}
-	if c.Is(2, "RESET") {
-		c.Reply.OK()
-		return nil
-	}
-	if len(c.Args) == 3 {
-		if _, err := c.Int(2); err != nil {
-			return err
-		}
-	}
-	c.Reply.Array(0)
-	return nil
-}

@@ -22,6 +22,7 @@ func connectionHandlers() handlers {
 	for name, answer := range resp.ConnectionHandlers() {
 		h[name] = func(c *Call) error { return answer(c.conn.s, c.Reply, c.Args) }
 	}
+	h["AUTH"], h["HELLO"] = logDenied(h["AUTH"]), logDenied(h["HELLO"])
 	pause := h["CLIENT PAUSE"]
 	h["CLIENT PAUSE"] = func(c *Call) error {
 		c.engine.pause = c.conn.s.Server().Pause()

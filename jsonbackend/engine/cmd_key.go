@@ -43,9 +43,9 @@ var keyHandlers = handlers{
 // found counts a hit or a miss, for INFO.
 func (c *Call) found(hit bool) {
 	if hit {
-		c.engine.stats.Hits++
+		c.engine.stats.hits++
 	} else {
-		c.engine.stats.Misses++
+		c.engine.stats.misses++
 	}
 }
 

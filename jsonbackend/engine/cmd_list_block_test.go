@@ -197,12 +197,13 @@ func TestBlockedClientsAreServedLikeRedis(t *testing.T) { crowdsAreServedLikeRed
 // crowdsAreServedLikeRedis compares episodes of acts. Keys whose time is over stay until somebody looks.
 func crowdsAreServedLikeRedis(t *testing.T, next func(*rand.Rand) act) {
 	t.Helper()
+	t.Parallel()
 	oracle := redistest.Start(t, "--enable-debug-command", "yes")
 	dial(t, oracle).do("DEBUG", "SET-ACTIVE-EXPIRE", "0")
 	for _, seed := range []uint64{1, 2, rand.Uint64()} {
 		t.Logf("seed %d", seed)
 		r := rand.New(rand.NewPCG(seed, 0))
-		for episode := range 16 {
+		for episode := range episodes() {
 			proto := strconv.Itoa(2 + episode%2)
 			var acts []act
 			for range 60 {

@@ -66,8 +66,7 @@ func memoryUsage(c *Call) error {
 // memoryStats answers MEMORY STATS with what Go knows in place of an allocator.
 func memoryStats(c *Call) error {
 	e := c.engine
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
+	m := readMemory()
 	keys, expiries, used := 0, 0, 0
 	for _, d := range e.dbs {
 		if len(d.keys) > 0 {
@@ -76,7 +75,7 @@ func memoryStats(c *Call) error {
 		keys, expiries = keys+len(d.keys), expiries+d.ttls
 	}
 	overhead := int64(keys)*keyOverhead + int64(expiries)*expiryOverhead
-	allocated, resident := int64(m.HeapAlloc), int64(m.Sys-m.HeapReleased)
+	allocated, resident := int64(m.objects), int64(m.mapped)
 	dataset := max(allocated-overhead, 0)
 	c.Reply.Map(14 + used)
 	number := func(name string, n int64) {
@@ -115,15 +114,14 @@ func memoryStats(c *Call) error {
 
 // memoryDoctor answers MEMORY DOCTOR: what is worth knowing, in sentences.
 func memoryDoctor(c *Call) error {
-	use := readMemory()
-	heap, total := use.objects, use.mapped
+	m := readMemory()
 	keys := 0
 	for _, d := range c.engine.dbs {
 		keys += len(d.keys)
 	}
-	report := fmt.Sprintf("%d keys; %s are live, and the process holds %s.\n", keys, humanBytes(heap), humanBytes(total))
+	report := fmt.Sprintf("%d keys; objects take %s, and the process holds %s.\n", keys, humanBytes(m.objects), humanBytes(m.mapped))
 	const small = 64 << 20
-	if total > 3*heap && total > small {
+	if m.mapped > 3*m.objects && m.mapped > small {
 		report += "Most of it is garbage or room for more. Go gives it back to the system by and by; MEMORY PURGE does so now.\n"
 	} else {
 		report += "Nothing is wrong.\n"

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"bytes"
-	"errors"
 	"maps"
 	"math"
 	"net"
@@ -75,6 +74,7 @@ var configEffects = map[string]func(c *Call, text string) error{
 	},
 	"tracking-table-max-keys":           limit(func(e *Engine) *int { return &e.tracking.most }),
 	"slowlog-log-slower-than":           wide(func(e *Engine) *int64 { return &e.slowlog.slowerThan }),
+	"acllog-max-len":                    wide(func(e *Engine) *int64 { return &e.denied.maxLen }),
 	"slowlog-max-len":                   wide(func(e *Engine) *int64 { return &e.slowlog.maxLen }),
 	"latency-monitor-threshold":         wide(func(e *Engine) *int64 { return &e.latency.threshold }),
 	"latency-tracking":                  func(c *Call, text string) error { c.engine.stats.histograms = text == "yes"; return nil },
@@ -87,25 +87,25 @@ var configEffects = map[string]func(c *Call, text string) error{
 		return err
 	},
 	// Redis would refuse every write from then on.
-	"min-replicas-to-write": refused("there are no replicas"),
+	"min-replicas-to-write": refused(wire.ReasonNoReplicas),
 
 	"timeout": func(c *Call, text string) error {
 		n, err := strconv.Atoi(text)
 		c.conn.s.Server().SetIdleTimeout(time.Duration(n) * time.Second)
 		return err
 	},
-	"port":            refused("Unable to listen on this port: the address is that of --listen, until the next start"),
-	"bind":            refused("Failed to bind to specified addresses: the address is that of --listen, until the next start"),
-	"tls-port":        refused("Unable to update TLS configuration. Check server logs."),
-	"tls-cluster":     refused("Unable to update TLS configuration. Check server logs."),
-	"tls-replication": refused("Unable to update TLS configuration. Check server logs."),
+	"port":            refused(wire.ReasonPort),
+	"bind":            refused(wire.ReasonBind),
+	"tls-port":        refused(wire.ReasonTLS),
+	"tls-cluster":     refused(wire.ReasonTLS),
+	"tls-replication": refused(wire.ReasonTLS),
 }
 
 // setPassword is requirepass. Who listens beyond this machine keeps a password, as at the start.
 func setPassword(c *Call, text string) error {
 	addr, tcp := c.conn.s.Server().Addr().(*net.TCPAddr)
 	if text == "" && tcp && !addr.IP.IsLoopback() {
-		return errors.New("other machines can connect: without a password, listen on 127.0.0.1")
+		return wire.ReasonPasswordNeeded
 	}
 	c.conn.s.Server().SetPassword(text)
 	return nil
@@ -123,8 +123,17 @@ func limit(field func(*Engine) *int) func(*Call, string) error {
 	}
 }
 
-func refused(why string) func(*Call, string) error {
-	return func(*Call, string) error { return errors.New(why) }
+// wide is the effect of a parameter that a field of 64 bits follows.
+func wide(field func(*Engine) *int64) func(*Call, string) error {
+	return func(c *Call, text string) (err error) {
+		*field(c.engine), err = strconv.ParseInt(text, 10, 64)
+		return err
+	}
+}
+
+// refused is the effect of a parameter that nobody can set here.
+func refused(why wire.Reason) func(*Call, string) error {
+	return func(*Call, string) error { return why }
 }
 
 // configured returns what CONFIG GET shows of the parameters whose truth is elsewhere: in the server and with the host.
@@ -188,13 +197,6 @@ func configGet(c *Call) error {
 	return nil
 }
 
-// Why CONFIG SET fails, in Redis' words.
-var (
-	errImmutable = errors.New("can't set immutable config")
-	errProtected = errors.New("can't set protected config")
-	errTwice     = errors.New("duplicate parameter")
-)
-
 // assignment is one parameter that a CONFIG SET sets.
 type assignment struct {
 	*parameter
@@ -247,11 +249,11 @@ func (c *Call) settings() ([]assignment, error) {
 		case p == nil:
 			return nil, wire.UnknownConfig(c.Args[i])
 		case p.flags&immutable != 0:
-			return nil, wire.ConfigSetFailed(string(c.Args[i]), errImmutable)
+			return nil, wire.ConfigSetFailed(string(c.Args[i]), wire.ReasonImmutable)
 		case p.flags&protected != 0:
-			return nil, wire.ConfigSetFailed(string(c.Args[i]), errProtected)
+			return nil, wire.ConfigSetFailed(string(c.Args[i]), wire.ReasonProtected)
 		case named[name]:
-			return nil, wire.ConfigSetFailed(string(c.Args[i]), errTwice)
+			return nil, wire.ConfigSetFailed(string(c.Args[i]), wire.ReasonTwice)
 		}
 		named[name] = true
 		settings = append(settings, assignment{parameter: p, name: name, told: string(c.Args[i+1])})

@@ -3,11 +3,12 @@ package engine
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/omniproxy/omniproxy/resp/wire"
 )
 
 // kind is what a parameter may be told.
@@ -25,7 +26,7 @@ func (yesNo) shown(told, _ string) (string, error) {
 	case "yes", "no":
 		return told, nil
 	}
-	return "", errors.New("argument must be 'yes' or 'no'")
+	return "", wire.ReasonNotYesNo
 }
 
 // noDefragmentation is a switch that stays off: Go does not move objects.
@@ -34,8 +35,7 @@ type noDefragmentation struct{}
 func (noDefragmentation) shown(told, before string) (string, error) {
 	text, err := yesNo{}.shown(told, before)
 	if text == "yes" {
-		return "", errors.New("Active defragmentation cannot be enabled: it requires a Redis server compiled with a modified Jemalloc " +
-			"like the one shipped by default with the Redis source distribution")
+		return "", wire.ReasonNoDefragmentation
 	}
 	return text, err
 }
@@ -47,9 +47,9 @@ func (k wholeNumber) shown(told, _ string) (string, error) {
 	n, ok := integer([]byte(told))
 	switch {
 	case !ok:
-		return "", errors.New("argument couldn't be parsed into an integer")
+		return "", wire.ReasonNotInteger
 	case n < k.min || n > k.max:
-		return "", fmt.Errorf("argument must be between %d and %d inclusive", k.min, k.max)
+		return "", wire.ReasonRange(k.min, k.max)
 	}
 	return told, nil
 }
@@ -76,9 +76,9 @@ func (k byteSize) shown(told, _ string) (string, error) {
 	n, ok := parseMemory(told)
 	switch {
 	case !ok:
-		return "", errors.New("argument must be a memory value")
+		return "", wire.ReasonNotMemory
 	case n < k.min || n > k.max:
-		return "", fmt.Errorf("argument must be between %d and %d inclusive", k.min, k.max)
+		return "", wire.ReasonRange(k.min, k.max)
 	}
 	return strconv.FormatUint(n, 10), nil
 }
@@ -92,7 +92,7 @@ func (byteSizeOrPercent) shown(told, _ string) (string, error) {
 		digits, percent := strings.CutSuffix(told, "%")
 		p, ok := integer([]byte(digits))
 		if !percent || !ok || p < 0 {
-			return "", errors.New("argument must be a memory or percent value")
+			return "", wire.ReasonNotMemoryOrPercent
 		}
 		n = uint64(-p)
 	}
@@ -100,7 +100,7 @@ func (byteSizeOrPercent) shown(told, _ string) (string, error) {
 	case percent <= 0:
 		return strconv.FormatUint(n, 10), nil
 	case percent > 100:
-		return "", errors.New("percentage argument must be less or equal to 100")
+		return "", wire.ReasonPercentage
 	default:
 		return strconv.FormatInt(percent, 10) + "%", nil
 	}
@@ -138,11 +138,7 @@ func (k oneOf) shown(told, _ string) (string, error) {
 			words = append(words, other)
 		}
 	}
-	return "", notOneOf(words)
-}
-
-func notOneOf(words []string) error {
-	return errors.New("argument(s) must be one of the following: " + strings.Join(words, ", "))
+	return "", wire.ReasonNotOneOf(words)
 }
 
 // shutdownFlags are options of a shutdown, several of them perhaps.
@@ -154,12 +150,12 @@ func (shutdownFlags) shown(told, _ string) (string, error) {
 	for _, word := range strings.Split(told, " ") {
 		word = strings.ToLower(word)
 		if !slices.Contains(words, word) {
-			return "", notOneOf(words)
+			return "", wire.ReasonNotOneOf(words)
 		}
 		set[word] = true
 	}
 	if set["save"] && set["nosave"] {
-		return "", errors.New("shutdown options SAVE and NOSAVE can't be used simultaneously")
+		return "", wire.ReasonSaveAndNoSave
 	}
 	text := slices.DeleteFunc(words[1:], func(word string) bool { return !set[word] })
 	if len(text) == 0 {
@@ -188,11 +184,11 @@ func (k cString) shown(told, _ string) (string, error) {
 
 func hostname(text string) error {
 	if len(text) >= 256 {
-		return errors.New("Hostnames must be less than 256 characters")
+		return wire.ReasonHostnameLength
 	}
 	for _, c := range []byte(text) {
 		if !('A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '.') {
-			return errors.New("Hostnames may only contain alphanumeric characters, hyphens or dots")
+			return wire.ReasonHostname
 		}
 	}
 	return nil
@@ -221,7 +217,7 @@ func titleTemplate(text string) error {
 		text = behind
 	}
 	if blank {
-		return errors.New("template format is invalid or contains unknown variables")
+		return wire.ReasonTemplate
 	}
 	return nil
 }
@@ -232,7 +228,7 @@ type eventClasses struct{}
 func (eventClasses) shown(told, _ string) (string, error) {
 	classes, ok := parseEventClasses(told)
 	if !ok {
-		return "", errors.New("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
+		return "", wire.ReasonEventClass
 	}
 	text := classes.String()
 	if classes&newEvent != 0 && !strings.Contains(text, "n") {
@@ -264,15 +260,14 @@ func parseLenient(text string) (n int64, ok bool) {
 type savePoints struct{}
 
 func (savePoints) shown(told, _ string) (string, error) {
-	invalid := errors.New("Invalid save parameters")
 	list := elements(told)
 	if len(list)%2 != 0 {
-		return "", invalid
+		return "", wire.ReasonSavePoints
 	}
 	for i, text := range list {
 		n, ok := parseLenient(text)
 		if !ok || i%2 == 0 && n < 1 || n < 0 {
-			return "", invalid
+			return "", wire.ReasonSavePoints
 		}
 		if i%2 == 1 {
 			n = int64(int32(n))
@@ -289,7 +284,7 @@ type bufferLimits struct{}
 func (bufferLimits) shown(told, before string) (string, error) {
 	list, limits := elements(told), strings.Split(before, " ")
 	if len(list)%4 != 0 {
-		return "", errors.New("Wrong number of arguments in buffer limit configuration.")
+		return "", wire.ReasonBufferLimitCount
 	}
 	for limit := range slices.Chunk(list, 4) {
 		class := strings.ToLower(limit[0])
@@ -298,13 +293,13 @@ func (bufferLimits) shown(told, before string) (string, error) {
 		}
 		i := slices.Index(limits, class)
 		if i < 0 {
-			return "", errors.New("Invalid client class specified in buffer limit configuration.")
+			return "", wire.ReasonBufferLimitClass
 		}
 		hard, ok := parseMemory(limit[1])
 		soft, ok2 := parseMemory(limit[2])
 		seconds, ok3 := parseLenient(limit[3])
 		if !ok || !ok2 || !ok3 || int32(seconds) < 0 {
-			return "", errors.New("Error in hard, soft or soft_seconds setting in buffer limit configuration.")
+			return "", wire.ReasonBufferLimit
 		}
 		copy(limits[i+1:], []string{strconv.FormatUint(hard, 10), strconv.FormatUint(soft, 10), strconv.Itoa(int(int32(seconds)))})
 	}
@@ -317,12 +312,12 @@ type scoreAdjustments struct{}
 func (scoreAdjustments) shown(told, _ string) (string, error) {
 	list := elements(told)
 	if len(list) != 3 {
-		return "", errors.New("wrong number of arguments")
+		return "", wire.ReasonCount
 	}
 	for i, text := range list {
 		n, ok := parseLenient(text)
 		if !ok || n < -2000 || n > 2000 {
-			return "", errors.New("Invalid oom-score-adj-values, elements must be between -2000 and 2000.")
+			return "", wire.ReasonScoreAdjustment
 		}
 		list[i] = strconv.FormatInt(n, 10)
 	}
@@ -338,9 +333,9 @@ func (percentiles) shown(told, _ string) (string, error) {
 		f, err := strtod([]byte(text))
 		switch {
 		case err != nil || math.IsNaN(f):
-			return "", errors.New("Invalid latency-tracking-info-percentiles parameters")
+			return "", wire.ReasonNotPercentile
 		case f < 0 || f > 100:
-			return "", errors.New("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]")
+			return "", wire.ReasonPercentile
 		}
 		list[i] = trimZeros(strconv.AppendFloat(nil, f, 'f', 6, 64))
 	}

@@ -70,6 +70,7 @@ type Engine struct {
 	stats    stats
 	slowlog  slowlog
 	latency  latencyMonitor
+	denied   deniedLogins
 
 	atOnce   int           // how many elements a command goes through under the lock, for a reply that could be written later
 	encoding chan struct{} // has one item for each reply that is being written beside the clients
@@ -93,16 +94,20 @@ func New(opts Options) *Engine {
 	if opts.Host == nil {
 		opts.Host = NoHost{}
 	}
-	e := &Engine{opts: opts, log: opts.Log, limits: value.DefaultLimits(), streamLimits: value.DefaultStreamLimits(), longest: 512 << 20, config: newConfig(), tracking: newTracking(), handlers: make([]Handler, command.Len()), waiting: map[int64]*waiter{}, monitors: map[*Conn]struct{}{}}
-	e.stats, e.slowlog, e.latency = newStats(), newSlowlog(), newLatencyMonitor()
+	e := &Engine{
+		opts: opts, log: opts.Log, handlers: make([]Handler, command.Len()),
+		limits: value.DefaultLimits(), streamLimits: value.DefaultStreamLimits(), longest: 512 << 20, config: newConfig(),
+		waiting: map[int64]*waiter{}, monitors: map[*Conn]struct{}{}, tracking: newTracking(),
+	}
+	e.stats, e.slowlog, e.latency, e.denied = newStats(), newSlowlog(), newLatencyMonitor(), newDeniedLogins()
 	e.tx.e = e
 	e.atOnce, e.encoding = manyElements, make(chan struct{}, encoders())
 	for i := range e.dbs {
 		e.dbs[i] = newDB(i)
 	}
 	for _, chapter := range []handlers{
-		connectionHandlers(), transactionHandlers, serverHandlers, keyHandlers, stringHandlers, hashHandlers, setHandlers, zsetHandlers, listHandlers, streamHandlers, pubsubHandlers,
-		slowlogHandlers, latencyHandlers, memoryHandlers, trackingHandlers, standaloneHandlers(), aclHandlers,
+		connectionHandlers(), transactionHandlers, serverHandlers, keyHandlers, stringHandlers, hashHandlers, setHandlers,
+		zsetHandlers, listHandlers, streamHandlers, pubsubHandlers, slowlogHandlers, latencyHandlers, memoryHandlers, trackingHandlers, standaloneHandlers(), aclHandlers,
 	} {
 		for name, h := range chapter {
 			spec := command.Find(strings.ReplaceAll(name, " ", "|"))

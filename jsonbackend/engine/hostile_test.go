@@ -221,6 +221,7 @@ func hostile() (trials []trial) {
 }
 
 func TestHostileArgumentsAreAnsweredLikeRedis(t *testing.T) {
+	t.Parallel()
 	oracle := dial(t, redistest.Start(t))
 	for _, proto := range []int{2, 3} {
 		setting{proto: proto}.compare(t, oracle, hostile())

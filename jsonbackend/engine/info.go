@@ -103,7 +103,7 @@ func state(failed bool) string {
 
 func (e *Engine) infoServer() []string {
 	p, now := e.opts.Host.Process(), time.Now()
-	uptime := int64(now.Sub(e.stats.Started).Seconds())
+	uptime := int64(now.Sub(e.stats.started).Seconds())
 	system := p.System
 	if system == "" {
 		system = runtime.GOOS + " " + runtime.GOARCH

@@ -16,7 +16,7 @@ func (e *Engine) infoStats() []string {
 	perSecond := func(r *rate) fixed2 { return fixed2(float64(r.perSecond()) / 1024) }
 	return infoLines(
 		"total_connections_received", t.Accepted,
-		"total_commands_processed", s.Commands,
+		"total_commands_processed", s.calls,
 		"instantaneous_ops_per_sec", s.ops.perSecond(),
 		"total_net_input_bytes", t.Input,
 		"total_net_output_bytes", t.Output,
@@ -30,7 +30,7 @@ func (e *Engine) infoStats() []string {
 		"sync_full", 0,
 		"sync_partial_ok", 0,
 		"sync_partial_err", 0,
-		"expired_keys", s.Expired,
+		"expired_keys", s.expiredKeys,
 		"expired_stale_perc", "0.00",
 		"expired_time_cap_reached_count", 0,
 		"expire_cycle_cpu_milliseconds", s.expiring.Milliseconds(),
@@ -38,8 +38,8 @@ func (e *Engine) infoStats() []string {
 		"evicted_clients", 0,
 		"total_eviction_exceeded_time", 0,
 		"current_eviction_exceeded_time", 0,
-		"keyspace_hits", s.Hits,
-		"keyspace_misses", s.Misses,
+		"keyspace_hits", s.hits,
+		"keyspace_misses", s.misses,
 		"pubsub_channels", e.topics[channel].len(),
 		"pubsub_patterns", e.topics[pattern].len(),
 		"pubsubshard_channels", e.topics[shardChannel].len(),

@@ -81,17 +81,18 @@ func TestAPauseOfWritesHoldsBackWhatMayWrite(t *testing.T) {
 }
 
 func TestAPauseEndsByItselfAndIsNeverShortened(t *testing.T) {
+	t.Parallel()
 	onBoth(t, func(t *testing.T, addr string) {
 		admin, c := dial(t, addr), dial(t, addr)
-		admin.do("CLIENT", "PAUSE", "400", "WRITE")
 		began := time.Now()
+		admin.do("CLIENT", "PAUSE", "400", "WRITE")
 		admin.do("CLIENT", "PAUSE", "1", "WRITE")
 		c.expect(`+"OK"`, "SET", "a", "1")
 		if took := time.Since(began); took < 300*time.Millisecond {
 			t.Fatalf("the pause was over after %v", took)
 		}
-		admin.do("CLIENT", "PAUSE", "200", "WRITE")
 		began = time.Now()
+		admin.do("CLIENT", "PAUSE", "200", "WRITE")
 		admin.do("CLIENT", "PAUSE", "0", "ALL") // no longer, but stricter
 		c.expect(`$"1"`, "GET", "a")
 		if took := time.Since(began); took < 100*time.Millisecond {

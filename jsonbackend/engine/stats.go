@@ -15,8 +15,8 @@ import (
 type stats struct {
 	counters
 
-	Started time.Time
-	clock   time.Duration // since Started, when the clock was last read: it costs as much as all the counting
+	started time.Time
+	clock   time.Duration // since then, when the clock was last read: it costs as much as all the counting
 	runID   string        // 40 hexadecimal digits that no other run has
 	replID  string        // likewise
 
@@ -30,7 +30,7 @@ type stats struct {
 
 func newStats() stats {
 	return stats{
-		counters: newCounters(), Started: time.Now(), runID: newRunID(), replID: newRunID(), memoryAtStart: readMemory().objects,
+		counters: newCounters(), started: time.Now(), runID: newRunID(), replID: newRunID(), memoryAtStart: readMemory().objects,
 		histograms: true, percentiles: []float64{50, 99, 99.9},
 	}
 }
@@ -42,8 +42,8 @@ func newRunID() string {
 
 // counters are what CONFIG RESETSTAT sets to zero.
 type counters struct {
-	Commands, Hits, Misses, Expired int64
-	expiring                        time.Duration // spent by active expiry
+	calls, hits, misses, expiredKeys int64
+	expiring                         time.Duration // spent by active expiry
 
 	commands []commandStats   // by [command.Spec.Index]
 	errors   map[string]int64 // error replies by their code
@@ -74,13 +74,13 @@ type commandStats struct {
 // now reads the clock.
 func (s *stats) now() time.Time {
 	now := time.Now()
-	s.clock = now.Sub(s.Started)
+	s.clock = now.Sub(s.started)
 	return now
 }
 
 // read is now for who measures: it costs half as much.
 func (s *stats) read() time.Duration {
-	s.clock = time.Since(s.Started)
+	s.clock = time.Since(s.started)
 	return s.clock
 }
 
@@ -113,7 +113,7 @@ func (e *Engine) did(c *Conn, spec *command.Spec, args [][]byte, begin time.Dura
 	s := &e.stats.commands[spec.Index]
 	s.calls++
 	s.spent += took
-	e.stats.Commands++
+	e.stats.calls++
 	if err != nil {
 		s.failed++
 		e.stats.fail(err)
@@ -169,14 +169,6 @@ func resetStat(c *Call) error {
 	return nil
 }
 
-// wide is the effect of a parameter that a field of 64 bits follows.
-func wide(field func(*Engine) *int64) func(*Call, string) error {
-	return func(c *Call, text string) (err error) {
-		*field(c.engine), err = strconv.ParseInt(text, 10, 64)
-		return err
-	}
-}
-
 // setPercentiles is the effect of latency-tracking-info-percentiles.
 func setPercentiles(c *Call, text string) error {
 	var list []float64
@@ -215,7 +207,7 @@ func (e *Engine) Sample() {
 	defer e.mu.Unlock()
 	s := &e.stats
 	s.memoryPeak = max(s.memoryPeak, heap)
-	s.ops.sample(now, s.Commands)
+	s.ops.sample(now, s.calls)
 	s.input.sample(now, traffic.Input)
 	s.output.sample(now, traffic.Output)
 }

@@ -323,6 +323,7 @@ func sortRuns(names []string, prefix string) {
 
 // Redis and the engine agree on how long DEBUG SLEEP and nothing took.
 func TestLatencyHistogramsHaveTheLimitsOfRedis(t *testing.T) {
+	t.Parallel()
 	var h histogram
 	limits := map[int64]bool{}
 	for d := time.Duration(1); d <= time.Second; d = d*3/2 + 1 {

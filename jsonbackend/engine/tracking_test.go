@@ -246,6 +246,7 @@ func (c *circle) close() {
 }
 
 func TestTrackingTellsWhatRedisTells(t *testing.T) {
+	t.Parallel()
 	oracle := redistest.Start(t, "--enable-debug-command", "yes")
 	dial(t, oracle).do("DEBUG", "SET-ACTIVE-EXPIRE", "0")
 	for _, seed := range []uint64{1, 2, rand.Uint64()} {

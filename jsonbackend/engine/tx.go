@@ -176,7 +176,7 @@ func (tx *Tx) expire(e *Entry) {
 // forget is expire without the effect.
 func (tx *Tx) forget(e *Entry) {
 	tx.db.remove(e)
-	tx.e.stats.Expired++
+	tx.e.stats.expiredKeys++
 	tx.touch(e.Key)
 	if tx.e.tracking.active() {
 		tx.e.invalidate(e.Key, nil) // it was not the client who came upon it

@@ -370,11 +370,6 @@ func SubscribedOnly(name string) Error {
 	return Errorf("ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context", name)
 }
 
-// NoPermission answers a command that the user may not run; name is lower case.
-func NoPermission(name string) Error {
-	return Errorf("NOPERM this user has no permissions to run the '%s' command", name)
-}
-
 // State of the server.
 const (
 	// ErrOOM: a command that may store something while more is live than maxmemory allows.
