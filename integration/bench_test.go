@@ -8,8 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,48 +22,60 @@ import (
 	"github.com/omniproxy/omniproxy/resp/wire"
 )
 
-// run sends a workload b.N times, pipelined, from 50 clients, to the server whose process is pid; 0 is this very process.
-func run(b *testing.B, addr string, pid int, load workload, pipeline int) {
+// run sends a workload b.N times, so many at a time on each connection, to the server whose process is pid; 0 is this very
+// process.
+func run(b *testing.B, addr string, pid int, load workload, connections, pipeline int) {
 	b.Helper()
-	var clients, turn atomic.Int64
-	before := cpuMicros(b, pid)
-	b.SetParallelism(25) // of 2 cores
-	b.RunParallel(func(pb *testing.PB) {
-		c, err := net.Dial("tcp", addr)
+	var turn atomic.Int64
+	var clients sync.WaitGroup
+	start := make(chan struct{})
+	for id := range connections {
+		conn, err := net.Dial("tcp", addr)
 		if err != nil {
-			b.Error(err)
-			return
+			b.Fatal(err)
 		}
-		defer c.Close()
-		in := bufio.NewReaderSize(c, 64<<10)
-		for me := (sender{id: clients.Add(1)}); ; {
-			var w wire.Writer
-			replies := 0
-			for range pipeline {
-				if !pb.Next() {
-					break
-				}
-				me.turn = turn.Add(1)
-				replies += load.build(&w, &me)
-				me.sent++
-			}
-			if replies == 0 {
-				return
-			}
-			if _, err := c.Write(w.Bytes()); err != nil {
+		clients.Go(func() {
+			defer conn.Close()
+			<-start
+			if err := load.send(conn, int64(id+1), &turn, int64(b.N), pipeline); err != nil {
 				b.Error(err)
-				return
 			}
-			for ; replies > 0; replies-- {
-				if err := skip(in); err != nil {
-					b.Error(err)
-					return
-				}
-			}
-		}
-	})
+		})
+	}
+	before := cpuMicros(b, pid)
+	b.ResetTimer()
+	close(start)
+	clients.Wait()
+	b.StopTimer()
 	if pid != 0 {
 		b.ReportMetric(float64(cpuMicros(b, pid)-before)/float64(b.N), "cpu-us/op")
+	}
+}
+
+// send is one client of a run, which ends when all have had so many turns.
+func (load workload) send(conn net.Conn, id int64, turn *atomic.Int64, turns int64, pipeline int) error {
+	in := bufio.NewReaderSize(conn, 64<<10)
+	for me := (sender{id: id}); ; {
+		var w wire.Writer
+		replies := 0
+		for range pipeline {
+			if me.turn = turn.Add(1); me.turn > turns {
+				break
+			}
+			replies += load.build(&w, &me)
+			me.sent++
+		}
+		if replies == 0 {
+			return nil
+		}
+		if _, err := conn.Write(w.Bytes()); err != nil {
+			return err
+		}
+		for ; replies > 0; replies-- {
+			if err := skip(in); err != nil {
+				return err
+			}
+		}
 	}
 }
 
@@ -105,8 +119,34 @@ func BenchmarkServers(b *testing.B) {
 		for _, pipeline := range []int{1, 16} {
 			for _, s := range servers {
 				b.Run(fmt.Sprintf("%s/pipeline=%d/%s", load.name, pipeline, s.name), func(b *testing.B) {
-					run(b, s.addr, s.pid, load, pipeline)
+					run(b, s.addr, s.pid, load, 50, pipeline)
 				})
+			}
+		}
+	}
+}
+
+// BenchmarkDurability compares what durability costs, as BenchmarkServers does. Neither server rewrites its append-only
+// file meanwhile: Redis does that in another process, whose time is not in the figures.
+func BenchmarkDurability(b *testing.B) {
+	loads := slices.DeleteFunc(slices.Clone(workloads), func(l workload) bool {
+		return !slices.Contains([]string{"SET", "XADD", addAgent.name, saveResult.name}, l.name)
+	})
+	for _, policy := range []string{"everysec", "always"} {
+		durable := []string{"--appendonly", "yes", "--appendfsync", policy, "--auto-aof-rewrite-percentage", "0"}
+		redis, again := redistest.Start(b, durable...), redistest.Start(b, durable...)
+		o := serve(b, b.TempDir(), "--fsync", policy)
+		o.must("OK", "CONFIG", "SET", "auto-aof-rewrite-percentage", "0")
+		for _, load := range loads {
+			for _, connections := range []int{1, 50, 500} {
+				for _, s := range []struct {
+					name, addr string
+					pid        int
+				}{{"redis", redis, pid(b, redis)}, {"omniproxy", o.Addr, o.cmd.Process.Pid}, {"redis-again", again, pid(b, again)}} {
+					b.Run(fmt.Sprintf("%s/%s/connections=%d/%s", policy, load.name, connections, s.name), func(b *testing.B) {
+						run(b, s.addr, s.pid, load, connections, 1)
+					})
+				}
 			}
 		}
 	}
@@ -120,7 +160,7 @@ func BenchmarkWriteBesideRecords(b *testing.B) {
 		settle(b, o, records)
 		for _, load := range []workload{addAgent, saveResult} {
 			b.Run(fmt.Sprintf("%s/records=%d", load.name, records), func(b *testing.B) {
-				run(b, o.Addr, o.cmd.Process.Pid, load, 1)
+				run(b, o.Addr, o.cmd.Process.Pid, load, 50, 1)
 			})
 		}
 	}

@@ -2,77 +2,163 @@ package integration
 
 import (
 	"context"
-	"fmt"
+	"encoding/json"
+	"flag"
+	"math/rand/v2"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/redis/go-redis/v9"
 
 	"github.com/omniproxy/omniproxy/resp/redistest"
 )
 
-// Clients write as fast as they are answered while the process is killed again and again: what was answered is there.
+var (
+	kills     = flag.Int("kills", 6, "how often omniproxy is killed under load, in each mode of --fsync")
+	crashSeed = flag.Uint64("seed", 0, "of when it is killed; 0 = any")
+)
+
+// Clients of every kind write as fast as they are answered while the process is killed again and again, as well while it
+// starts, rewrites and publishes. What was acknowledged is there, and nothing was done twice.
 func TestNothingAcknowledgedIsLostWhenKilled(t *testing.T) {
 	t.Parallel()
-	const kills, writers = 20, 4
-	dir := t.TempDir()
-	acknowledged := make([]int, writers)
-	for range kills {
-		o := serve(t, dir)
-		o.clients = nil
-		var counts [writers]chan int
-		for w := range writers {
-			counts[w] = make(chan int, 1)
-			c := o.client(0)
-			go func() { counts[w] <- writeUntilCut(c, w, acknowledged[w]) }()
-		}
-		time.Sleep(20 * time.Millisecond)
-		clients := o.clients
-		o.clients = nil // they are to be cut, not to leave
-		o.kill()
-		for w := range writers {
-			acknowledged[w] = <-counts[w]
-			clients[w].Close()
-		}
+	seed := *crashSeed
+	if seed == 0 {
+		seed = rand.Uint64()
 	}
-	o := serve(t, dir)
-	total := 0
-	for w, n := range acknowledged {
-		total += n
-		for i := range n {
-			id := fmt.Sprintf("w%d:%d", w, i)
-			if !strings.Contains(fmt.Sprint(o.do("GET", "omni:result:"+id)), id) {
-				t.Errorf("%s is lost", id)
+	t.Logf("seed %d", seed)
+	for _, mode := range []string{"always", "everysec", "no"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			begun := time.Now()
+			c := crashes{toil: newToil(t, labours), rand: rand.New(rand.NewPCG(seed, 0)), dir: fixture(t, "omnidaemon_data"), mode: mode}
+			first := serve(t, c.dir, "--fsync", mode)
+			c.prepare(first)
+			first.kill()
+			for n := 1; n <= *kills; n++ {
+				c.one()
+				if n%25 == 0 {
+					t.Logf("%d of %d kills, %d steps acknowledged, %v", n, *kills, c.steps, time.Since(begun).Round(time.Second))
+				}
 			}
-		}
-		if last := o.do("GET", fmt.Sprint("omni:config:last:", w)); n > 0 && fmt.Sprint(last) < fmt.Sprintf("%08d", n-1) {
-			t.Errorf("writer %d was told %08d, and reads %v", w, n-1, last)
-		}
-	}
-	if total < kills {
-		t.Errorf("only %d writes in %d lives", total, kills)
-	}
-	if log := o.stop(); strings.Contains(log, "another program") {
-		t.Errorf("our own files were taken for edits:\n%s", log)
+			c.settled()
+			t.Logf("fsync %s: killed %d times (%d while it started, %d while it rewrote), %d steps acknowledged, none lost, none done twice; "+
+				"%d more were under way and had been done; %v, seed %d",
+				mode, *kills, c.starting, c.rewriting, c.steps, c.under, time.Since(begun).Round(time.Second), seed)
+		})
 	}
 }
 
-// writeUntilCut saves results and a counter, and returns how many were acknowledged.
-func writeUntilCut(c *redis.Client, w, from int) int {
-	ctx := context.Background()
-	for n := from; ; n++ {
-		id := fmt.Sprintf("w%d:%d", w, n)
-		_, err := c.TxPipelined(ctx, func(p redis.Pipeliner) error {
-			p.Do(ctx, "SET", "omni:result:"+id, fmt.Sprintf(`{"task_id": %q, "result": null, "saved_at": %d.5}`, id, n))
-			p.Do(ctx, "SET", fmt.Sprint("omni:config:last:", w), fmt.Sprintf("%08d", n))
-			return nil
-		})
-		if err != nil {
-			return n
+// crashes is one directory and the processes that serve it, one after the other.
+type crashes struct {
+	toil
+	rand *rand.Rand
+	dir  string
+	mode string
+
+	starting, rewriting int // kills
+	steps, under        int // acknowledged; not acknowledged and done
+}
+
+// one is the life of a process, from start to kill.
+func (c *crashes) one() {
+	c.t.Helper()
+	if c.rand.IntN(5) == 0 {
+		o := begin(c.t, nil, c.dir, "--fsync", c.mode)
+		time.Sleep(c.upTo(60 * time.Millisecond))
+		o.kill()
+		c.starting++
+		c.readable()
+		return
+	}
+	o := serve(c.t, c.dir, "--fsync", c.mode)
+	c.recovered(o)
+	load := c.load(o)
+	time.Sleep(c.upTo(300 * time.Millisecond))
+	if c.rand.IntN(3) == 0 {
+		o.do("BGREWRITEAOF")
+		time.Sleep(c.upTo(15 * time.Millisecond))
+		c.rewriting++
+	}
+	o.kill()
+	load.Wait()
+	c.readable()
+	if log := o.log.String(); strings.Contains(log, "ERROR") || strings.Contains(log, "another program") {
+		c.t.Fatalf("logged:\n%s", log)
+	}
+}
+
+func (c *crashes) upTo(d time.Duration) time.Duration { return time.Duration(c.rand.Int64N(int64(d))) }
+
+// recovered checks what a process holds that was started after a kill, and goes on from there.
+func (c *crashes) recovered(o *omniproxy) {
+	c.t.Helper()
+	least, most := c.sofar()
+	c.steps = 0
+	for i, clients := range c.check(o, least, most) {
+		for j, n := range clients {
+			c.steps += n
+			c.under += n - least[i][j]
+			c.acknowledged[i][j].Store(int64(n))
 		}
+	}
+}
+
+// readable checks that every file is what a reader may meet at any instant.
+func (c *crashes) readable() {
+	c.t.Helper()
+	for name, text := range jsonFiles(c.t, c.dir) {
+		if !json.Valid([]byte(text)) {
+			c.t.Fatalf("%s is no JSON:\n%s", name, text)
+		}
+	}
+}
+
+// settled compares what is left in the end: with what a real Redis reads from the append-only file, and with the files.
+func (c *crashes) settled() {
+	c.t.Helper()
+	crashed := c.t.TempDir()
+	if err := os.CopyFS(crashed, os.DirFS(filepath.Join(c.dir, ".omniproxy"))); err != nil {
+		c.t.Fatal(err)
+	}
+	o := serve(c.t, c.dir, "--fsync", c.mode)
+	c.recovered(o)
+	before := o.keyspace()
+	o.kill()
+	if diff := cmp.Diff(before, realRedis(c.t, crashed).keyspace()); diff != "" {
+		c.t.Errorf("(-omniproxy +redis-server)\n%s", diff)
+	}
+	manifest := filepath.Join(c.dir, ".omniproxy/aof/appendonly.aof.manifest")
+	if out, err := exec.Command("redis-check-aof", manifest).CombinedOutput(); err != nil {
+		c.t.Errorf("redis-check-aof: %v\n%s", err, out)
+	}
+	o = serve(c.t, c.dir)
+	o.survives((*omniproxy).kill)
+	c.agree(before)
+	if replaced, err := os.ReadDir(filepath.Join(c.dir, ".omniproxy/replaced")); len(replaced) > 0 {
+		c.t.Errorf("our own files were taken for edits: %v %v", replaced, err)
+	}
+}
+
+// agree compares the files, as a server that has nothing else reads them, with the keys. They do not say what a stream of
+// metrics remembers besides these, nor that save_result was cut before it brought the index up to date.
+func (c *crashes) agree(keys keyspace) {
+	c.t.Helper()
+	fresh := c.t.TempDir()
+	for name, text := range jsonFiles(c.t, c.dir) {
+		writeText(c.t, filepath.Join(fresh, name), text)
+	}
+	files := serve(c.t, fresh).keyspace()
+	for _, all := range []keyspace{keys, files} {
+		_, all["0 omni:metrics:stream"], _ = strings.Cut(all["0 omni:metrics:stream"], "; entries: ")
+		delete(all, "0 omni:results:index")
+	}
+	if diff := cmp.Diff(keys, files); diff != "" {
+		c.t.Errorf("(-keys +files)\n%s", diff)
 	}
 }
 
@@ -115,13 +201,18 @@ func TestARealRedisReadsTheAppendOnlyFile(t *testing.T) {
 	if err := os.CopyFS(dir, os.DirFS(o.path(".omniproxy"))); err != nil {
 		t.Fatal(err)
 	}
-	real := &omniproxy{t: t, Addr: redistest.Start(t, "--dir", dir, "--appendonly", "yes", "--appenddirname", "aof")}
-	defer func() {
+	if diff := cmp.Diff(before, realRedis(t, dir).keyspace()); diff != "" {
+		t.Errorf("(-omniproxy +redis-server)\n%s", diff)
+	}
+}
+
+// realRedis starts redis-server on a folder .omniproxy.
+func realRedis(t *testing.T, dir string) *omniproxy {
+	real := &omniproxy{t: t, Addr: redistest.Start(t, "--dir", dir, "--appendonly", "yes", "--appenddirname", "aof", "--aof-use-rdb-preamble", "no")}
+	t.Cleanup(func() {
 		for _, c := range real.clients {
 			c.Close()
 		}
-	}()
-	if diff := cmp.Diff(before, real.keyspace()); diff != "" {
-		t.Errorf("(-omniproxy +redis-server)\n%s", diff)
-	}
+	})
+	return real
 }

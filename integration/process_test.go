@@ -351,14 +351,6 @@ func TestProtectedMode(t *testing.T) {
 	serve(t, dir, "--listen", "0.0.0.0:0", "--requirepass", "secret").stop()
 }
 
-func TestTheRedisBackendIsAnnouncedNotPretended(t *testing.T) {
-	t.Parallel()
-	code, _, errs := runToEnd(t, "--backend", "redis", "--upstream", "redis://127.0.0.1:1", "--listen", "127.0.0.1:0")
-	if code != 1 || !strings.Contains(errs, "not built yet") {
-		t.Errorf("exit code %d: %s", code, errs)
-	}
-}
-
 func TestSignalsEndEverythingInOrder(t *testing.T) {
 	t.Parallel()
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {

@@ -30,6 +30,7 @@ type Backend struct {
 	disk      disk.Disk
 	files     []*file
 	stranger  stranger
+	copied    bool // the directory is a copy that is served for the first time
 	host      *host
 	loading   atomic.Pointer[loading] // nil once the directory is open
 	rewriting atomic.Bool

@@ -65,6 +65,7 @@ func (e *events) events() Events {
 			defer e.mu.Unlock()
 			e.replaced = append(e.replaced, keys...)
 		},
+		Outrun:      func(file, _ string) { e.add("outrun %s", file) },
 		Stranger:    func(string) { e.add("stranger") },
 		Broken:      func(file string, err error) { e.add("broken %s: %v", file, err) },
 		Mended:      func(file string) { e.add("mended %s", file) },

@@ -150,7 +150,7 @@ func (h *host) Config() map[string]string {
 		"dir":                         h.b.opts.Dir,
 		"appendonly":                  appendonly,
 		"appendfsync":                 fsync.String(),
-		"appenddirname":               "aof",
+		"appenddirname":               own + "/aof", // below dir
 		"appendfilename":              "appendonly.aof",
 		"auto-aof-rewrite-percentage": fmt.Sprint(h.rewritePercentage.Load()),
 		"auto-aof-rewrite-min-size":   fmt.Sprint(h.rewriteMinSize.Load()),

@@ -129,6 +129,7 @@ func (b *Backend) replay(dir string) (logged map[string]seen.ID, empty bool, err
 	}
 	b.Locked(func() { b.log = log })
 	b.SetLog(durable{log})
+	b.copied = report.Copy
 	if report.Copied && b.opts.Events.Copied != nil {
 		b.opts.Events.Copied()
 	}
@@ -254,7 +255,13 @@ func (b *Backend) reopen(logged map[string]seen.ID) error {
 			return err
 		}
 		doc, stands, unreadable := f.readNow()
-		if err := b.settle(f, seen.IDOf(doc), logged); err != nil {
+		ahead, err := b.ahead(f)
+		if err == nil && ahead {
+			err = b.keysWin(f, doc, logged)
+		} else if err == nil {
+			err = b.settle(f, seen.IDOf(doc), logged)
+		}
+		if err != nil {
 			return err
 		}
 		if unreadable != nil {

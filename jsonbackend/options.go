@@ -33,6 +33,7 @@ type Events struct {
 	Edited      func(file string, commands int)               // somebody else wrote it, and it was read
 	Refused     func(file string, err error)                  // a part of that could not be done, and is published over
 	Ignored     func(file string)                             // somebody else wrote it, but nothing that is an edit: it is published over
+	Outrun      func(file, kept string)                       // of a copy: the log says more than the file, which is published over and kept there
 	Replaced    func(file string, keys []string, kept string) // values of these keys were removed or overwritten by that, and are kept there
 	Stranger    func(dir string)                              // another program keeps writing the directory, and never reads again; told once
 	Broken      func(file string, err error)                  // somebody else wrote it, and it cannot be read: it is left alone

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	paceFactor = 19        // publishing a file takes at most one part in twenty of the time
-	pieceSize  = 256 << 10 // after so many bytes others have the processor for a while
+	paceFactor = 19       // publishing a file takes at most one part in twenty of the time
+	pieceSize  = 64 << 10 // after so many bytes others have the processor for a while
 )
 
 // pace spreads the work on a large file, so that clients do not feel it: after a piece it rests three times as long as that took.
@@ -34,18 +34,28 @@ type pacedWriter struct {
 	w io.Writer
 }
 
-func (p pacedWriter) Write(b []byte) (int, error) {
-	n, err := p.w.Write(b)
-	if p.piece += n; p.piece >= pieceSize {
-		begun := time.Now()
-		select {
-		case <-p.stop:
-		case <-time.After(3 * begun.Sub(p.begun)):
+// Write divides what is larger than a piece: what is untouched of a document comes in one.
+func (p pacedWriter) Write(b []byte) (n int, err error) {
+	for len(b) > 0 && err == nil {
+		var m int
+		m, err = p.w.Write(b[:min(len(b), pieceSize-p.piece)])
+		n, b = n+m, b[m:]
+		if p.piece += m; p.piece >= pieceSize {
+			p.pause()
 		}
-		p.piece, p.begun = 0, time.Now()
-		p.rested += p.begun.Sub(begun)
 	}
 	return n, err
+}
+
+// pause rests after a piece.
+func (p *pace) pause() {
+	begun := time.Now()
+	select {
+	case <-p.stop:
+	case <-time.After(3 * begun.Sub(p.begun)):
+	}
+	p.piece, p.begun = 0, time.Now()
+	p.rested += p.begun.Sub(begun)
 }
 
 // rest sets the pace after work that began at begun.

@@ -56,8 +56,11 @@ func TestNoPowerCutLosesAnything(t *testing.T) {
 		day(whole)
 		whole.lives.crash()
 		whole.verify(true)
-		every := 1
-		if testing.Short() {
+		every := 3
+		switch {
+		case exhaustive():
+			every = 1
+		case testing.Short():
 			every = 5
 		}
 		for n := 1; n <= changes(); n++ {

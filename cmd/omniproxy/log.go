@@ -65,6 +65,10 @@ func storeEvents(log *zap.Logger, env string) jsonbackend.Events {
 		Ignored: func(file string) {
 			log.Warn("what another program wrote there changes no key and is published over", zap.String("file", file))
 		},
+		Outrun: func(file, kept string) {
+			log.Warn("the append-only file of this copy says more than a file that was published while the copy was made, or edited in it later; the file is published over and kept",
+				zap.String("file", file), zap.String("kept", kept))
+		},
 		Replaced: func(file string, keys []string, kept string) {
 			named := keys[:min(len(keys), mostKeysNamed)]
 			log.Warn("what another program wrote removes or overwrites values; they are kept", zap.String("file", file),

@@ -103,13 +103,39 @@ func (l *Log) flush(seq uint64) error {
 	if l.mark.written.Load() >= seq {
 		return nil
 	}
-	runtime.Gosched() // who is about to append shall share this write: a factor of 1.9 with 50 clients on 2 cores
+	l.yield()
 	l.writing.Lock()
 	defer l.writing.Unlock()
 	if l.mark.written.Load() >= seq {
 		return nil
 	}
 	return l.write()
+}
+
+// yield lets those run who are about to append, so that they share the write: a factor of 1.9 with 50 goroutines on 2
+// cores. Where it brought nothing for a while, as with one goroutine for all clients, it is tried now and then: it costs a
+// tenth of what a command does.
+func (l *Log) yield() {
+	if n := l.alone.Add(1); n > yieldsInVain && n%yieldAgain != 0 {
+		return
+	}
+	before := l.appended()
+	runtime.Gosched()
+	if l.appended() > before {
+		l.alone.Store(0)
+	}
+}
+
+const (
+	yieldsInVain = 64
+	yieldAgain   = 8
+)
+
+// appended is the last unit.
+func (l *Log) appended() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.pending.seq
 }
 
 // write writes all that is buffered, and does the rotation that waits. The caller holds writing.

@@ -66,8 +66,9 @@ type Log struct {
 	rewrite rewriteStats
 	fault   atomic.Pointer[fault] // set under mu; nil = all is well
 
-	writing sync.Mutex // held by the one who writes
-	syncing sync.Mutex // held by the one who syncs
+	alone   atomic.Uint32 // how many writes were begun since a yield brought a unit
+	writing sync.Mutex    // held by the one who writes
+	syncing sync.Mutex    // held by the one who syncs
 	tail    tail
 	mark    marks
 	syncer  syncer
@@ -120,6 +121,7 @@ func open(d folder, o Options, r Replay) (*Log, Report, error) {
 	p := player{folder: d, to: r, copied: m.copied(dir.self)}
 	if p.copied {
 		left := m.present(names)
+		p.report.Copy = true
 		p.report.Copied = left.base != m.base || len(left.incrs) < len(m.incrs)
 		m = left
 	}

@@ -73,6 +73,9 @@ func (l *Log) wakeSyncer() {
 type syncer struct {
 	wake chan struct{}
 	stop func() // ends it, after a last look at who waits
+
+	took     time.Duration // the last sync; the syncer's alone
+	expected int           // how many were told of it or waited on
 }
 
 // startSyncer starts the syncer, which also syncs once per period for those who do not wait.
@@ -117,22 +120,74 @@ func (l *Log) tick() {
 	l.pending.proven = l.mark.synced.Load()
 }
 
-// release syncs once for all who wait and tells them.
+// release syncs once for all who wait and tells them. Who came during the sync and had been written before it is told,
+// too; the others are for the next one.
 func (l *Log) release() {
-	l.mu.Lock()
-	waiters := l.pending.waiters
-	l.pending.waiters = nil
-	l.mu.Unlock()
-	if len(waiters) == 0 {
+	if _, rest := l.tell(nil); rest == 0 {
 		return
 	}
-	err := l.Sync()
-	for _, w := range waiters {
-		if w.seq <= l.mark.synced.Load() {
+	l.gather()
+	begun := time.Now()
+	told, rest := l.tell(l.Sync())
+	l.syncer.took, l.syncer.expected = time.Since(begun), told+rest
+	if rest > 0 {
+		l.wakeSyncer()
+	}
+}
+
+// gather waits for those who were told of the last sync, and who waited on then: most write again at once. Without it
+// clients fall into groups that sync by turns. It waits no longer than that sync took.
+func (l *Log) gather() {
+	if l.syncer.expected < 2 {
+		return
+	}
+	over := time.NewTimer(l.syncer.took)
+	defer over.Stop()
+	for l.waiting() < l.syncer.expected {
+		select {
+		case <-l.syncer.wake:
+		case <-over.C:
+			return
+		}
+	}
+}
+
+func (l *Log) waiting() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.pending.waiters)
+}
+
+// tell releases those who wait for what is synced, and fails the others if err is not nil. It returns how many were told
+// and how many wait on.
+func (l *Log) tell(err error) (told, rest int) {
+	synced := l.mark.synced.Load()
+	l.mu.Lock()
+	now, later := l.pending.waiters, []waiter(nil)
+	if err == nil {
+		now, later = split(now, synced)
+	}
+	l.pending.waiters = later
+	l.mu.Unlock()
+	for _, w := range now {
+		if w.seq <= synced {
 			l.mark.waited.Add(1)
 			w.r.Release(w.seq)
 		} else {
 			w.r.Fail(w.seq, err)
 		}
 	}
+	return len(now), len(later)
+}
+
+// split separates those who wait for what is synced from the rest.
+func split(waiters []waiter, synced uint64) (now, later []waiter) {
+	for _, w := range waiters {
+		if w.seq <= synced {
+			now = append(now, w)
+		} else {
+			later = append(later, w)
+		}
+	}
+	return now, later
 }

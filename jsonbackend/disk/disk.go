@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"io/fs"
@@ -65,7 +66,13 @@ func ReadFile(d Disk, path string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(f)
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	content := bytes.NewBuffer(make([]byte, 0, info.Size+bytes.MinRead)) // room that need not grow
+	_, err = content.ReadFrom(f)
+	return content.Bytes(), err
 }
 
 // WriteFile makes path a file that holds content, synced. Its name is not: see SyncDir. A crash may leave a part of it,

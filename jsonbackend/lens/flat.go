@@ -58,12 +58,13 @@ func newFlat(c codec, db int, binary bool) *flat {
 func (f *flat) read(list *pyjson.List, parse func(doc []byte) (*pyjson.List, error)) {
 	f.list, f.parse, f.past, f.strange, f.removed = list, parse, nil, 0, 0
 	f.records = make([]record, 1, list.Len()+1)
+	var hash summer
 	for ref, m := range list.All() {
 		var r record
 		if id, ok := f.unquote(m.Key); ok {
 			r.id = id
 			if _, ok := f.check(id, m.Value); ok {
-				r.sum = sum(m.Value)
+				r.sum = hash.sum(m.Value)
 			}
 		}
 		if r.sum == 0 {

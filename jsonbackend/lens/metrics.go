@@ -62,10 +62,11 @@ func (m *metrics) Load(doc []byte) error {
 		return err
 	}
 	m.list, m.records, m.aligned, m.dropped = list, make([]metric, 0, list.Len()), false, 0
+	var hash summer
 	for ref, r := range list.All() {
 		rec := metric{ref: ref}
 		if documentedMetric(r.Value) {
-			rec.sum = sum(r.Value)
+			rec.sum = hash.sum(r.Value)
 		}
 		m.records = append(m.records, rec)
 	}
@@ -114,9 +115,10 @@ func (m *metrics) entries(now *engine.View) (ids []value.StreamID, sums []uint64
 	if s == nil {
 		return nil, nil
 	}
+	var hash summer
 	for e := range s.All() {
 		if text := data(e); text != nil {
-			ids, sums = append(ids, e.ID), append(sums, sum(text))
+			ids, sums = append(ids, e.ID), append(sums, hash.sum(text))
 		}
 	}
 	return ids, sums

@@ -63,9 +63,16 @@ func indent(text []byte, level int) []byte {
 
 // sum is the hash of a record's canonical text: what json.dumps prints.
 func sum(record []byte) uint64 {
-	var room [2048]byte
-	canon, _ := pyjson.Dumps(room[:0], record) // the record was parsed
-	return max(xxhash.Sum64(canon), 1)
+	s := summer{make([]byte, 0, len(record))}
+	return s.sum(record)
+}
+
+// summer hashes many records, in the room that the largest took.
+type summer struct{ canon []byte }
+
+func (s *summer) sum(record []byte) uint64 {
+	s.canon, _ = pyjson.Dumps(s.canon[:0], record) // the record was parsed
+	return max(xxhash.Sum64(s.canon), 1)
 }
 
 // same reports whether two texts are JSON and say the same to Python.

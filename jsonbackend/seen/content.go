@@ -43,7 +43,6 @@ func sketchOf(b lens.Base) sketch {
 //
 // A sequence is worded whole, a set of named records only as far as it differs.
 func difference(from sketch, to lens.Base) []byte {
-	var lines []byte
 	old := func(key uint64) (sum uint64, ok bool) {
 		i, ok := slices.BinarySearchFunc(from.named, key, func(p pair, key uint64) int { return cmp.Compare(p.key, key) })
 		if ok {
@@ -51,16 +50,22 @@ func difference(from sketch, to lens.Base) []byte {
 		}
 		return sum, ok
 	}
-	kept := make(map[uint64]struct{}, len(to.Named))
+	kept := map[uint64]struct{}{}
 	var changed []string
+	size := 0 // of their lines
 	for name, sum := range to.Named {
 		key := keyOf(name)
-		kept[key] = struct{}{}
-		if was, ok := old(key); !ok || was != sum {
+		was, ok := old(key)
+		if ok {
+			kept[key] = struct{}{}
+		}
+		if !ok || was != sum {
 			changed = append(changed, name)
+			size += len("+ 0123456789abcdef \n") + len(name) + len(`""`)
 		}
 	}
 	slices.Sort(changed)
+	lines := make([]byte, 0, size)
 	for _, name := range changed {
 		lines = fmt.Appendf(lines, "+ %016x ", to.Named[name])
 		lines = append(strconv.AppendQuote(lines, name), '\n')

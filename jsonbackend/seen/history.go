@@ -296,7 +296,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // blockOf words a version: its line, its difference, and a line with the checksum of both.
 func blockOf(v Version, lines []byte) []byte {
-	text := append([]byte(v.line()), lines...)
+	line := v.line()
+	text := make([]byte, 0, len(line)+len(lines)+len("end 01234567\n"))
+	text = append(append(text, line...), lines...)
 	return fmt.Appendf(text, "end %08x\n", crc32.Checksum(text, castagnoli))
 }
 
