@@ -19,6 +19,11 @@ run: build ## serve sample OmniDaemon data in ./sample on 127.0.0.1:6380
 	@[ -d sample ] || { mkdir sample && cp jsonbackend/lens/testdata/omnidaemon_data/*.json sample/; }
 	./omniproxy --dir sample
 
+.PHONY: run-proxy
+run-proxy: build deps ## start a redis-server on 127.0.0.1:6379 and a proxy in front of it on 127.0.0.1:6380
+	@redis-server --bind 127.0.0.1 --port 6379 --save '' --appendonly no --loglevel warning & redis=$$!; \
+	trap "kill $$redis" EXIT; ./omniproxy --backend redis --upstream redis://127.0.0.1:6379
+
 .PHONY: test
 test: deps ## install what the tests need (redis-server, redis-cli, redis-py), then run all of them
 	go test -timeout 20m ./...
@@ -43,6 +48,10 @@ cross: ## build for macOS and Windows
 	GOOS=darwin GOARCH=arm64 go build ./...
 	GOOS=windows GOARCH=amd64 go build ./...
 
+.PHONY: crash
+crash: deps ## kill omniproxy under load 500 times in each mode of --fsync, and compare (KILLS=n; SEED=n repeats a run)
+	go test ./integration -run '^TestNothingAcknowledgedIsLostWhenKilled$$' -v -count 1 -timeout 6h -kills $(or $(KILLS),500) -seed $(or $(SEED),0)
+
 .PHONY: storm
 storm: deps ## OmniDaemon's JSON store, editors and clients write one folder for minutes (STORM=10m for longer); every interleaving of the merge
 	OMNIPROXY_STORM=$(or $(STORM),2m) go test -timeout 60m -count 1 -v ./integration -run TestAStorm
@@ -56,8 +65,9 @@ fuzz: ## fuzz every parser of foreign bytes, 30 s each (FUZZTIME=10m for longer)
 	  go test "$$(dirname $$file)" -run '^$$' -fuzz "^$${name#func }\$$" -fuzztime $(or $(FUZZTIME),30s); done
 
 .PHONY: soak
-soak: deps ## compare 200,000 random commands with redis-server, in RESP2 and in RESP3 (COMMANDS=n; SEED=n repeats a run)
+soak: deps ## compare 200,000 random commands, and 60,000 of each chapter, with redis-server in RESP2 and in RESP3 (COMMANDS=n; SEED=n repeats a run)
 	go test ./jsonbackend/engine -run '^TestMixedCommandsAnswerLikeRedis$$' -v -count 1 -timeout 2h -commands $(or $(COMMANDS),200000) -seed $(or $(SEED),0)
+	go test ./jsonbackend/engine -run 'LikeRedis$$|^TestWatchers' -skip '^TestMixedCommands' -count 1 -timeout 2h -episodes 100
 
 .PHONY: record
 record: deps ## record the dialogs anew from a real redis-server

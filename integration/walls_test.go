@@ -22,6 +22,7 @@ var walls = map[string][]string{
 	"jsonbackend/disk/disktest": {"jsonbackend/disk"},
 	"jsonbackend/aof":           {"jsonbackend/disk"},
 	"jsonbackend/lens/pyjson":   {},
+	"passthrough":               {"resp", "resp/command", "resp/wire"},
 	"jsonbackend/lens":          {"jsonbackend/lens/pyjson", "jsonbackend/engine", "jsonbackend/engine/value", "keyspace"},
 	"jsonbackend/seen":          {"jsonbackend/disk", "jsonbackend/lens"},
 	"jsonbackend":               {"jsonbackend/engine", "jsonbackend/engine/value", "jsonbackend/aof", "jsonbackend/disk", "jsonbackend/lens", "jsonbackend/lens/pyjson", "jsonbackend/seen", "keyspace", "resp", "resp/command", "resp/wire"},
@@ -31,7 +32,7 @@ var walls = map[string][]string{
 var only = map[string][]string{
 	"go.uber.org/zap":            {"cmd/omniproxy"},
 	"github.com/alecthomas/kong": {"cmd/omniproxy"},
-	"github.com/redis/go-redis":  {"cmd/omniproxy", "resp/command/record"},
+	"github.com/redis/go-redis":  {"cmd/omniproxy", "passthrough", "resp/command/record"},
 	"miniredis":                  {},
 }
 
@@ -40,6 +41,7 @@ var forbidden = map[string][]string{
 	"jsonbackend/engine":       {"os", "encoding/json"},
 	"jsonbackend/engine/value": {"os", "encoding/json", "time"},
 	"resp":                     {"os"},
+	"passthrough":              {"os", "flag"},
 	"keyspace":                 {"os", "net"},
 }
 

@@ -124,6 +124,9 @@ func (s *Session) Authenticate(user, pass []byte) error {
 	return nil
 }
 
+// Authenticated reports whether the client has given the password, or needs none. It is called during Do.
+func (s *Session) Authenticated() bool { return s.Client.authenticated }
+
 func auth(s *Session, w *wire.Writer, args [][]byte) error {
 	user, pass := []byte(defaultUser), args[len(args)-1]
 	switch {
@@ -219,8 +222,11 @@ func clientGetName(s *Session, w *wire.Writer, _ [][]byte) error {
 	return nil
 }
 
+// Info is what CLIENT LIST shows of the client while it is served the command given. It is called during Do.
+func (s *Session) Info(args [][]byte) string { return s.line(time.Now(), size(args)) }
+
 func clientInfo(s *Session, w *wire.Writer, args [][]byte) error {
-	w.Verbatim("txt", s.line(time.Now(), size(args))+"\n")
+	w.Verbatim("txt", s.Info(args)+"\n")
 	return nil
 }
 

@@ -127,7 +127,7 @@ func (s *Session) Kill() {
 }
 
 // CloseAfterReply ends the client once everything that was answered so far, and the command in hand, is written. It is
-// called during Do.
+// called during Do, or followed by [Out.Wake].
 func (s *Session) CloseAfterReply() { s.closing.Store(true) }
 
 // String names the client in logs.

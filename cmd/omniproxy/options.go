@@ -43,6 +43,13 @@ type serveWord struct {
 	ReadOnly   bool   `group:"Writes, on json" help:"refuse writes and leave --dir alone; for use beside a JSON store"`
 	Ephemeral  bool   `group:"Writes, on json" help:"keep writes in memory only; nothing reaches the disk"`
 
+	Pool         string `group:"Proxy, on redis" placeholder:"HOW" default:"session" help:"session (each client has a connection to Redis) or shared (clients share them but while they have state there)"`
+	Lanes        string `group:"Proxy, on redis" placeholder:"N" default:"1" help:"connections that clients of one protocol, database and user share, on shared"`
+	Pins         string `group:"Proxy, on redis" placeholder:"N" default:"1000" help:"connections for clients with state, on shared"`
+	Auth         string `group:"Proxy, on redis" placeholder:"WHO" help:"who checks passwords: terminate (omniproxy, against --requirepass) or passthrough (Redis) [terminate with --requirepass or a password in --upstream, else passthrough]"`
+	DialTimeout  string `group:"Proxy, on redis" placeholder:"TIME" default:"5s" help:"how long connecting to the upstream may take"`
+	QueueTimeout string `group:"Proxy, on redis" placeholder:"TIME" default:"5s" help:"how long a command waits for an upstream that is not there before it is answered with an error"`
+
 	LogLevel string `group:"Log" placeholder:"LEVEL" default:"info" help:"debug, info, warn or error"`
 }
 

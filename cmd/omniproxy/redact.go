@@ -3,6 +3,8 @@ package main
 import (
 	"strconv"
 	"strings"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // hidden stands where a password would.
@@ -25,6 +27,12 @@ func (s Secret) GoString() string { return strconv.Quote(s.String()) }
 type RedisURL string
 
 func (u RedisURL) String() string { return redact(string(u)) }
+
+// hasPassword reports whether the URL carries one.
+func (u RedisURL) hasPassword() bool {
+	o, err := redis.ParseURL(string(u))
+	return err == nil && o.Password != ""
+}
 
 // GoString keeps %#v from showing the password.
 func (u RedisURL) GoString() string { return strconv.Quote(u.String()) }

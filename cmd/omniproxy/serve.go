@@ -24,7 +24,7 @@ import (
 )
 
 const (
-	loadGCPercent = 25 // GOGC while a directory is opened
+	loadGCPercent = 12 // GOGC while a directory is opened
 	// One stop may come as two signals: timeout(1) and terminals signal a process, then its group.
 	sameStop     = 250 * time.Millisecond
 	drainTime    = time.Second      // clients that send nothing are cut after it
@@ -35,7 +35,7 @@ const (
 func serve(s Settings) int {
 	log, err := newLogger(s.LogLevel)
 	if err == nil {
-		err = protectedMode(s.Listen.String(), s.Password != "")
+		err = protectedMode(s.Listen.String(), s.Password != "" || s.redisChecks())
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "omniproxy:", err)
@@ -44,6 +44,9 @@ func serve(s Settings) int {
 	defer log.Sync()
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if s.Backend == "redis" {
+		return serveProxy(s, log, signals)
+	}
 	v, err := open(s, log, signals)
 	if errors.Is(err, errInterrupted) {
 		log.Info("stopped while the directory was loaded")
@@ -83,9 +86,6 @@ var errInterrupted = errors.New("interrupted")
 
 // open binds the address and loads the directory. Clients that connect meanwhile are told -LOADING.
 func open(s Settings, log *zap.Logger, signals <-chan os.Signal) (*service, error) {
-	if s.Backend == "redis" {
-		return nil, errors.New("the redis backend is not built yet; --backend json serves a directory")
-	}
 	listener, err := listen(s.Listen)
 	if err != nil {
 		if busy := jsonbackend.Busy(s.Dir); busy != nil {
@@ -221,15 +221,21 @@ func newJSON(s Settings, log *zap.Logger, bound Address, stop func()) (*jsonback
 func newServer(s Settings, backend *jsonbackend.Backend, log *zap.Logger) *resp.Server {
 	server := &resp.Server{Backend: backend, Events: serverEvents(log)}
 	server.Filters = append(server.Filters, resp.RefuseWhile(backend.Loading))
+	server.Filters = append(server.Filters, s.filters(log)...)
 	if s.Password != "" {
 		server.SetPassword(string(s.Password))
 	}
+	return server
+}
+
+// filters are those that the settings ask for on any backend.
+func (s Settings) filters(log *zap.Logger) (filters []resp.Filter) {
 	if s.MaxBlock.Auto || s.MaxBlock.Limit > 0 {
-		server.Filters = append(server.Filters, resp.CapBlock(s.MaxBlock.Limit, func(client string, asked, given time.Duration) {
+		filters = append(filters, resp.CapBlock(s.MaxBlock.Limit, func(client string, asked, given time.Duration) {
 			log.Info("BLOCK is capped, as --max-block says", zap.String("client", client), zap.Duration("asked", asked), zap.Duration("given", given))
 		}))
 	}
-	return server
+	return filters
 }
 
 // listen binds the address. A unix socket that a dead process left is taken over.

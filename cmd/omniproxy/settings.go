@@ -21,6 +21,7 @@ type Settings struct {
 	Backend   string   // json or redis
 	Upstream  RedisURL // "" if Backend is json
 	Data
+	Proxy
 	LogLevel string // debug, info, warn or error
 	Note     string // why the environment was not followed, for the start line; "" if it was
 
@@ -36,6 +37,14 @@ type Data struct {
 	MetricsCap int    // 0 = none
 	ReadOnly   bool
 	Ephemeral  bool
+}
+
+// Proxy are the settings of the redis backend; on json they are zero.
+type Proxy struct {
+	Pool                      string // session or shared
+	Lanes, Pins               int
+	Auth                      string // terminate or passthrough
+	DialTimeout, QueueTimeout time.Duration
 }
 
 // MaxBlock caps the BLOCK of XREAD and XREADGROUP. The zero MaxBlock caps nothing.
@@ -91,6 +100,11 @@ func (w serveWord) settings(g given, m machine) (s Settings, err error) {
 	if s.MaxBlock, err = parseMaxBlock(w.MaxBlock, s.Backend); err != nil {
 		return Settings{}, fmt.Errorf("%s: %w", g.of("max-block"), err)
 	}
+	if s.Backend == "redis" {
+		if s.Proxy, err = w.proxy(g, s); err != nil {
+			return Settings{}, err
+		}
+	}
 	if s.Fsync, err = oneOf(w.Fsync, "always", "everysec", "no"); err != nil {
 		return Settings{}, fmt.Errorf("%s: %w", g.of("fsync"), err)
 	}
@@ -113,6 +127,54 @@ func (w serveWord) settings(g given, m machine) (s Settings, err error) {
 	}
 	s.followed = s.follow(g)
 	return s, nil
+}
+
+// proxy reads the settings of the redis backend. Where the proxy knows the password of Redis, whoever reaches it needs none:
+// then it checks passwords itself.
+func (w serveWord) proxy(g given, s Settings) (p Proxy, err error) {
+	knows := s.Password != "" || s.Upstream.hasPassword()
+	if p.Auth = w.Auth; p.Auth == "" {
+		p.Auth = "passthrough"
+		if knows {
+			p.Auth = "terminate"
+		}
+	}
+	if _, err = oneOf(p.Auth, "terminate", "passthrough"); err != nil {
+		return Proxy{}, fmt.Errorf("%s: %w", g.of("auth"), err)
+	}
+	if p.Auth == "passthrough" && s.Password != "" {
+		return Proxy{}, fmt.Errorf("%s leaves passwords to Redis, --requirepass does not: choose one", g.of("auth"))
+	}
+	if p.Pool, err = oneOf(w.Pool, "session", "shared"); err != nil {
+		return Proxy{}, fmt.Errorf("%s: %w", g.of("pool"), err)
+	}
+	if p.Lanes, err = strconv.Atoi(w.Lanes); err != nil || p.Lanes < 1 {
+		return Proxy{}, fmt.Errorf("%s: give a number from 1 on", g.of("lanes"))
+	}
+	if p.Pins, err = strconv.Atoi(w.Pins); err != nil || p.Pins < 1 {
+		return Proxy{}, fmt.Errorf("%s: give a number from 1 on", g.of("pins"))
+	}
+	if p.DialTimeout, err = parseTimeout(w.DialTimeout); err != nil {
+		return Proxy{}, fmt.Errorf("%s: %w", g.of("dial-timeout"), err)
+	}
+	if p.QueueTimeout, err = parseTimeout(w.QueueTimeout); err != nil {
+		return Proxy{}, fmt.Errorf("%s: %w", g.of("queue-timeout"), err)
+	}
+	return p, nil
+}
+
+// redisChecks reports whether it was asked for that Redis checks passwords.
+func (s Settings) redisChecks() bool {
+	return s.Auth == "passthrough" && s.followed.of("auth").origin != ""
+}
+
+// parseTimeout takes a time that is not nothing.
+func parseTimeout(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil || d <= 0 {
+		return 0, errors.New("give a time with its unit, such as 5s")
+	}
+	return d, nil
 }
 
 // follow drops from g what is the default and what something else overruled.

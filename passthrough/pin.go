@@ -1,0 +1,529 @@
+package passthrough
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+
+	"github.com/omniproxy/omniproxy/resp"
+	"github.com/omniproxy/omniproxy/resp/command"
+	"github.com/omniproxy/omniproxy/resp/wire"
+)
+
+// pin is a client's private wire and what the client has left there, as far as it was sent. The client's lock guards it.
+type pin struct {
+	c    *conn
+	link *link
+	life bool // the client keeps it until it leaves
+
+	txn     txn
+	writes  bool     // one of the commands queued does
+	effects []func() // of the commands queued, on what the wire is
+	watch   watch
+	reply   replyMode
+
+	// Of the goroutine that reads.
+	subscriptions subscriptions
+	monitors      bool
+	tracking      []byte // the command that turned it on; nil if it is off
+}
+
+// txn is a transaction as the client sees it.
+type txn int
+
+const (
+	noTxn   txn = iota
+	openTxn     // between MULTI and EXEC
+	lostTxn     // Redis was lost meanwhile
+)
+
+// watch is what WATCH does to the next EXEC.
+type watch int
+
+const (
+	noWatch   watch = iota
+	onWatch         // it may do nothing
+	lostWatch       // it must not do anything, for Redis was lost meanwhile
+)
+
+// replyMode is what CLIENT REPLY asked for.
+type replyMode int
+
+const (
+	replyOn replyMode = iota
+	replySkip
+	replyOff
+)
+
+// fresh reports whether what comes next begins something new: it does not belong to what was sent before.
+func (p *pin) fresh() bool { return p.txn == noTxn && p.watch == noWatch }
+
+// replies is how many replies the next command has.
+func (p *pin) replies() int {
+	switch p.reply {
+	case replyOff:
+		return 0
+	case replySkip:
+		p.reply = replyOn
+		return 0
+	}
+	return 1
+}
+
+// private does a command on the client's own wire.
+func (c *conn) private(cmd *resp.Command) outcome {
+	p := c.pin
+	spec := cmd.Spec
+	if spec == nil || !spec.ArityOK(len(cmd.Args)) {
+		if p.txn == lostTxn {
+			return c.refuse(errTransaction)
+		}
+		n := p.replies()
+		c.send(p.link, cmd, n, p.fresh(), nil)
+		if spec == nil && n > 0 && p.txn == noTxn {
+			return c.block(cmd) // it may
+		}
+		return took
+	}
+	switch spec.Effect {
+	case command.ConnTxn:
+		return p.transaction(cmd)
+	case command.ConnBlock:
+		if p.txn == noTxn && mayBlock(cmd) {
+			return p.blocking(cmd)
+		}
+	}
+	switch {
+	case p.txn == lostTxn && spec.Name != "RESET":
+		return c.refuse(errTransaction)
+	case p.txn == openTxn && spec.Name != "RESET":
+		return p.queue(cmd)
+	case spec.Effect == command.ConnLane:
+		return p.changes(cmd)
+	case spec.Effect == command.ConnLife:
+		return p.lasting(cmd)
+	}
+	c.send(p.link, cmd, p.replies(), p.fresh(), nil)
+	return took
+}
+
+// transaction does what opens, closes or conditions one.
+func (p *pin) transaction(cmd *resp.Command) outcome {
+	c, fresh := p.c, p.fresh()
+	var s *special
+	switch cmd.Spec.Name {
+	case "MULTI":
+		if p.txn == lostTxn {
+			return c.refuse(errTransaction)
+		}
+		if p.txn == noTxn {
+			p.txn = openTxn
+			c.s.Client.Multi.Store(0)
+		}
+	case "WATCH":
+		if p.txn == noTxn {
+			p.watch = max(p.watch, onWatch)
+			c.s.Client.Watch.Add(int32(len(cmd.Args) - 1))
+		}
+	case "UNWATCH":
+		if p.txn == noTxn {
+			p.watch = noWatch
+			c.s.Client.Watch.Store(0)
+		}
+	case "EXEC", "DISCARD":
+		if p.txn == lostTxn {
+			return p.endLost(cmd)
+		}
+		if p.txn == noTxn {
+			break
+		}
+		effects, lost := p.effects, p.watch == lostWatch
+		p.over()
+		if cmd.Spec.Name == "EXEC" {
+			if lost {
+				var w, null wire.Writer
+				writeCommand(&w, []byte("DISCARD"))
+				null.Proto = c.s.Client.Proto()
+				null.NullArray()
+				c.submit(p.link, w.Bytes(), false, p.replies(), fresh, &special{replace: true, instead: null.Bytes()})
+				return took
+			}
+			if len(effects) > 0 {
+				s = &special{then: func(reply []byte) {
+					if reply[0] == '*' && !bytes.HasPrefix(reply, []byte("*-1")) {
+						for _, effect := range effects {
+							effect()
+						}
+					}
+				}}
+			}
+		}
+	}
+	c.send(p.link, cmd, p.replies(), fresh, s)
+	return took
+}
+
+// endLost ends a transaction that was lost with Redis. Nothing of it was done, or will be.
+func (p *pin) endLost(cmd *resp.Command) outcome {
+	o := p.c.answer(func(w *wire.Writer) {
+		if cmd.Spec.Name == "EXEC" {
+			w.Error(errExecLost)
+		} else {
+			w.OK()
+		}
+	})
+	if o == took {
+		p.over()
+	}
+	return o
+}
+
+// over ends a transaction and every WATCH.
+func (p *pin) over() {
+	p.txn, p.watch, p.effects, p.writes = noTxn, noWatch, nil, false
+	p.c.s.Client.Multi.Store(-1)
+	p.c.s.Client.Watch.Store(0)
+}
+
+// queue does a command inside a transaction. What it does to the connection it does with EXEC.
+func (p *pin) queue(cmd *resp.Command) outcome {
+	if p.c.b.terminates(cmd) {
+		return p.spoil(cmd, errAuthInTransaction)
+	}
+	if p.c.b.options.Pool == Shared {
+		switch cmd.Spec.Name {
+		case "CLIENT PAUSE", "CLIENT UNPAUSE", "CLIENT UNBLOCK", "CLIENT KILL":
+			return p.spoil(cmd, errClientInTransaction)
+		}
+	}
+	if cmd.Spec.Effect == command.ConnLife {
+		p.life = true // it lasts longer than the transaction
+	}
+	if effect := p.effect(cmd); effect != nil {
+		p.effects = append(p.effects, effect)
+	}
+	p.c.send(p.link, cmd, p.replies(), false, nil)
+	p.c.s.Client.Multi.Add(1)
+	p.writes = p.writes || resp.MayWrite(cmd.Spec)
+	return took
+}
+
+const errClientInTransaction wire.Error = "ERR omniproxy does this for its own clients, and not inside a transaction; see --pool session"
+
+const errAuthInTransaction wire.Error = "ERR omniproxy checks passwords itself, and not inside a transaction"
+
+// spoil answers a command of a transaction with an error of our own: in its place Redis gets one that it refuses, so that
+// EXEC does.
+func (p *pin) spoil(cmd *resp.Command, err error) outcome {
+	var w, told wire.Writer
+	writeCommand(&w, []byte("OMNIPROXY:REFUSED"))
+	told.Error(err)
+	p.c.submit(p.link, w.Bytes(), false, p.replies(), false, &special{replace: true, instead: told.Bytes()})
+	return took
+}
+
+// blocking does a command that may let all later ones wait.
+func (p *pin) blocking(cmd *resp.Command) outcome {
+	c := p.c
+	if c.s.Draining() {
+		return c.answer(func(w *wire.Writer) { w.Raw(timeoutReply(cmd, w.Proto)) })
+	}
+	n := p.replies()
+	c.send(p.link, cmd, n, p.fresh(), nil)
+	if n == 0 {
+		return took
+	}
+	return c.block(cmd)
+}
+
+func (c *conn) block(cmd *resp.Command) outcome {
+	c.blocked = &blocked{timeout: timeoutReply(cmd, c.s.Client.Proto())}
+	c.s.Client.Blocked.Store(true)
+	return blocks
+}
+
+// mayBlock reports whether this call of a command that can block does.
+func mayBlock(cmd *resp.Command) bool {
+	switch cmd.Spec.Name {
+	case "XREAD", "XREADGROUP":
+		return blockOption(cmd.Args)
+	}
+	return true
+}
+
+// timeoutReply is what a blocking command is answered with when its time is over.
+func timeoutReply(cmd *resp.Command, proto int) []byte {
+	w := wire.Writer{Proto: proto}
+	switch {
+	case cmd.Spec == nil:
+		w.Null()
+	case cmd.Spec.Name == "WAIT":
+		w.Int(0)
+	case cmd.Spec.Name == "SHUTDOWN":
+		w.Error(wire.ErrShutdown)
+	default:
+		w.NullArray()
+	}
+	return w.Bytes()
+}
+
+// changes does a command that changes what the connection is.
+func (p *pin) changes(cmd *resp.Command) outcome {
+	if cmd.Spec.Name == "RESET" {
+		return p.reset(cmd)
+	}
+	n, effect := p.replies(), p.effect(cmd)
+	s := answered(effect)
+	if cmd.Spec.Name == "HELLO" {
+		s.rewrite = p.c.ownID
+	}
+	p.c.send(p.link, cmd, n, p.fresh(), s)
+	return took
+}
+
+// answered has effect called when the reply is no error.
+func answered(effect func()) *special {
+	if effect == nil {
+		return nil
+	}
+	return &special{then: func(reply []byte) {
+		if reply[0] != '-' && reply[0] != '!' {
+			effect()
+		}
+	}}
+}
+
+// effect is what a command changes if it is done; nil if nothing.
+func (p *pin) effect(cmd *resp.Command) func() {
+	set := func(change func(*identity)) func() {
+		return func() {
+			p.c.mu.Lock()
+			defer p.c.mu.Unlock()
+			change(&p.c.key)
+			p.c.key.name = "" // the proxy knows it
+			p.link.mu.Lock()
+			defer p.link.mu.Unlock()
+			change(&p.link.id)
+		}
+	}
+	args := cmd.Args
+	switch cmd.Spec.Name {
+	case "SELECT":
+		db, _ := strconv.Atoi(string(args[1]))
+		text := string(args[1])
+		return func() {
+			set(func(id *identity) { id.db = db })()
+			p.c.s.Client.DB.Store(int32(db))
+			p.c.b.mu.Lock()
+			p.c.b.dbs[text] = true
+			p.c.b.mu.Unlock()
+		}
+	case "CLIENT SETNAME":
+		name := string(args[2])
+		return set(func(id *identity) { id.name = name })
+	case "AUTH":
+		login := credential{pass: string(args[len(args)-1])}
+		if len(args) > 2 {
+			login.user = string(args[1])
+		}
+		return set(func(id *identity) { id.login = login })
+	case "HELLO":
+		h, _ := readHello(args)
+		return func() {
+			set(func(id *identity) {
+				if h.proto != 0 {
+					id.proto = h.proto
+					p.c.s.Client.SetProto(h.proto)
+				}
+				if h.login != nil {
+					id.login = *h.login
+				}
+				if h.named {
+					id.name = h.name
+				}
+			})()
+		}
+	}
+	return nil
+}
+
+// hello is what HELLO asks for.
+type hello struct {
+	proto int // 0 = as it is
+	login *credential
+	named bool
+	name  string
+}
+
+// readHello reads HELLO [protover [AUTH user pass] [SETNAME name]]. The error is Redis' for an option that is none.
+func readHello(args [][]byte) (h hello, err error) {
+	if len(args) > 1 {
+		h.proto, _ = strconv.Atoi(string(args[1]))
+	}
+	for i := 2; i < len(args); i++ {
+		switch more := len(args) - 1 - i; {
+		case more >= 2 && strings.EqualFold(string(args[i]), "AUTH"):
+			h.login = &credential{string(args[i+1]), string(args[i+2])}
+			i += 2
+		case more >= 1 && strings.EqualFold(string(args[i]), "SETNAME"):
+			h.named, h.name = true, string(args[i+1])
+			i++
+		default:
+			return h, wire.HelloOption(args[i])
+		}
+	}
+	return h, nil
+}
+
+// reset does RESET, which forgets everything, CLIENT REPLY OFF first. Where the proxy logs in for the client it does so
+// again.
+func (p *pin) reset(cmd *resp.Command) outcome {
+	c := p.c
+	if p.reply == replyOff {
+		p.reply = replyOn
+	}
+	n, fresh := p.replies(), p.fresh()
+	p.over()
+	login := c.b.login()
+	l := p.link
+	forget := func() {
+		p.subscriptions, p.monitors, p.tracking = subscriptions{}, false, nil
+		p.subscriptions.show(&c.s.Client)
+		l.reader.subscribed, l.reader.monitors = 0, false
+		l.mu.Lock()
+		l.id, l.restore = identity{proto: 2, login: login}, nil
+		l.mu.Unlock()
+		c.s.Client.SetProto(2)
+	}
+	if n == 0 {
+		c.send(l, cmd, 0, fresh, nil)
+	} else {
+		c.send(l, cmd, n, fresh, answered(forget))
+	}
+	if again := (identity{proto: 2, login: login}); login.pass != "" {
+		var w wire.Writer
+		again.write(&w)
+		c.submit(l, w.Bytes(), false, 1, true, &special{replace: true})
+	}
+	var scratch wire.Writer
+	c.s.Reset(&scratch)
+	return took
+}
+
+// lasting does a command that changes what lasts until the connection ends.
+func (p *pin) lasting(cmd *resp.Command) outcome {
+	c, l, fresh := p.c, p.link, p.fresh()
+	name := cmd.Spec.Name
+	if kind, ok := subscriptionKinds[name]; ok {
+		p.replies() // confirmations come all the same
+		f := &confirmation{subscriptions: &p.subscriptions, word: strings.ToLower(name), kind: kind.kind, ends: kind.ends}
+		for _, a := range cmd.Args[1:] {
+			f.names = append(f.names, string(a))
+		}
+		p.restored()
+		c.send(l, cmd, 1, fresh, &special{confirm: f})
+		return took
+	}
+	switch name {
+	case "CLIENT REPLY":
+		return p.replyMode(cmd)
+	case "CLIENT SETNAME":
+		return p.changes(cmd)
+	case "SYNC", "PSYNC":
+		c.send(l, cmd, 1, fresh, &special{raw: true})
+		return took
+	case "REPLCONF":
+		if strings.EqualFold(string(cmd.Args[1]), "ACK") {
+			c.send(l, cmd, 0, fresh, nil)
+			return took
+		}
+	case "MONITOR":
+		p.restored()
+		c.send(l, cmd, p.replies(), fresh, answered(func() { p.monitors, l.reader.monitors = true, true }))
+		return took
+	case "CLIENT TRACKING":
+		raw, _ := c.raw(cmd)
+		raw = bytes.Clone(raw)
+		if !strings.EqualFold(string(cmd.Args[2]), "ON") {
+			raw = nil
+		}
+		p.restored()
+		c.send(l, cmd, p.replies(), fresh, answered(func() { p.tracking = raw }))
+		return took
+	}
+	c.send(l, cmd, p.replies(), fresh, nil)
+	return took
+}
+
+// replyMode does CLIENT REPLY ON|OFF|SKIP.
+func (p *pin) replyMode(cmd *resp.Command) outcome {
+	n, fresh := p.replies(), p.fresh()
+	switch off := p.reply == replyOff; strings.ToUpper(string(cmd.Args[2])) {
+	case "ON":
+		p.reply, n = replyOn, 1
+	case "OFF":
+		p.reply, n = replyOff, 0
+		p.restored()
+	case "SKIP":
+		n = 0
+		if !off {
+			p.reply = replySkip
+		}
+	}
+	p.c.send(p.link, cmd, n, fresh, nil)
+	return took
+}
+
+// restored has the wire tell its next connection what this one knows, and dial as soon as it has lost one.
+func (p *pin) restored() {
+	p.link.mu.Lock()
+	defer p.link.mu.Unlock()
+	p.link.restore = p.restore
+}
+
+// flushed tells a client in RESP3 that its cache is void.
+const flushed = ">2\r\n$10\r\ninvalidate\r\n_\r\n"
+
+// restore writes what makes a new connection hear what the last one heard. The replies are not for the client. It is
+// called by the goroutine that reads, with the link's lock.
+func (p *pin) restore() (raw []byte, runs []run) {
+	var w wire.Writer
+	add := func(begin int, s *special) {
+		s.replace = true
+		runs = append(runs, run{replies: 1, begin: int64(begin), end: int64(w.Len()), special: s})
+	}
+	for _, c := range p.subscriptions.write(&w) {
+		add(0, &special{confirm: c})
+	}
+	if p.tracking != nil {
+		w.Raw(p.tracking)
+		add(0, &special{then: func([]byte) {
+			if p.c.s.Client.Proto() == 3 {
+				p.c.tell([]byte(flushed), false)
+			}
+		}})
+	}
+	if p.monitors {
+		writeCommand(&w, []byte("MONITOR"))
+		add(0, &special{then: func([]byte) { p.link.reader.monitors = true }})
+	}
+	if p.reply == replyOff {
+		writeCommand(&w, []byte("CLIENT"), []byte("REPLY"), []byte("OFF"))
+	}
+	return w.Bytes(), runs
+}
+
+// lost tells that there is no connection any more. intact means that nothing is missing of what the client has open there.
+// The caller holds the client's lock.
+func (c *conn) lost(l *link, intact bool) {
+	p := c.pin
+	if p == nil || p.link != l || intact {
+		return
+	}
+	if p.txn == openTxn {
+		p.txn = lostTxn
+	}
+	if p.watch == onWatch {
+		p.watch = lostWatch
+	}
+}

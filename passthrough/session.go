@@ -1,0 +1,191 @@
+package passthrough
+
+import (
+	"context"
+	"time"
+
+	"github.com/omniproxy/omniproxy/resp"
+	"github.com/omniproxy/omniproxy/resp/wire"
+)
+
+// one does the first of some commands; it returns how many it took.
+func (c *conn) one(batch []resp.Command) (int, outcome) {
+	switch named(&batch[0]) {
+	case "CLIENT KILL", "ACL DELUSER", "ACL SETUSER", "ACL LOAD":
+		c.b.killed.Store(time.Now().UnixMilli())
+	}
+	if c.b.options.Pool == Shared {
+		return c.shared(batch)
+	}
+	return 1, c.session(&batch[0])
+}
+
+// session does a command in the pool "session".
+func (c *conn) session(cmd *resp.Command) outcome {
+	if c.pin == nil {
+		c.pin = c.b.lease(c, c.key, c.key)
+	}
+	c.s.Client.Last.Store(cmd.Spec)
+	switch {
+	case cmd.Refused != nil && c.pin.txn == openTxn && !c.s.Draining():
+		return c.pin.spoil(cmd, cmd.Refused)
+	case cmd.Refused != nil:
+		return c.refuse(cmd.Refused)
+	case named(cmd) == "QUIT":
+		return c.quit()
+	case c.pin.txn == noTxn:
+		return c.forward(cmd, pinLife)
+	}
+	return c.private(cmd)
+}
+
+// forward does a command on a private wire, unless it carries credentials that are checked here.
+func (c *conn) forward(cmd *resp.Command, where place) outcome {
+	if named(cmd) == "AUTH" && !c.b.options.Passthrough {
+		return c.answer(func(w *wire.Writer) {
+			if err := c.b.handlers["AUTH"](c.s, w, cmd.Args); err != nil {
+				w.Error(err)
+			}
+		})
+	}
+	if named(cmd) == "HELLO" {
+		return c.hello(cmd, where)
+	}
+	return c.lease(cmd, where)
+}
+
+// hello does HELLO. What Redis is not to see of it stays here: credentials that the proxy checks, and the name of a client
+// that has no wire of its own.
+func (c *conn) hello(cmd *resp.Command, where place) outcome {
+	keepLogin, keepName := c.b.options.Passthrough, c.b.options.Pool == Session
+	if keepLogin && keepName {
+		return c.lease(cmd, where)
+	}
+	if c.inflight > 0 {
+		return waits
+	}
+	h, err := readHello(cmd.Args)
+	if !keepName && h.named && err != nil { // as Redis, which does what stands before what is wrong
+		c.b.handlers["CLIENT SETNAME"](c.s, &wire.Writer{}, [][]byte{nil, nil, []byte(h.name)})
+	}
+	if err == nil && h.login != nil && !keepLogin {
+		err = c.s.Authenticate([]byte(h.login.user), []byte(h.login.pass))
+	}
+	if err == nil && !c.s.Authenticated() {
+		err = wire.ErrHelloNoAuth
+	}
+	if err == nil && h.named && !keepName {
+		var scratch wire.Writer
+		err = c.b.handlers["CLIENT SETNAME"](c.s, &scratch, [][]byte{nil, nil, []byte(h.name)})
+	}
+	switch {
+	case err != nil:
+		return c.refuse(err)
+	case h.login == nil && !h.named:
+		return c.lease(cmd, where)
+	}
+	bare := *cmd
+	bare.Raw, bare.Args = nil, cmd.Args[:2:2]
+	if h.login != nil && keepLogin {
+		bare.Args = append(bare.Args, []byte("AUTH"), []byte(h.login.user), []byte(h.login.pass))
+	}
+	if h.named && keepName {
+		bare.Args = append(bare.Args, []byte("SETNAME"), []byte(h.name))
+	}
+	return c.lease(&bare, where)
+}
+
+// quit closes the client here, for Redis would close the wire.
+func (c *conn) quit() outcome {
+	o := c.answer(func(w *wire.Writer) { w.OK() })
+	if o == took {
+		c.s.CloseAfterReply()
+	}
+	return o
+}
+
+// terminates reports whether a command carries credentials that are checked here.
+func (b *Backend) terminates(cmd *resp.Command) bool {
+	name := named(cmd)
+	return !b.options.Passthrough && (name == "AUTH" || name == "HELLO")
+}
+
+// named is the name of a command that has as many arguments as it must, "" of any other.
+func named(cmd *resp.Command) string {
+	if cmd.Spec == nil || !cmd.Spec.ArityOK(len(cmd.Args)) {
+		return ""
+	}
+	return cmd.Spec.Name
+}
+
+// Drain implements [resp.Backend].
+func (b *Backend) Drain() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var all []*conn
+	for c := range b.conns {
+		all = append(all, c)
+	}
+	b.goroutines.Go(func() { b.drain(all) })
+}
+
+// drainPatience is how long Redis may take to end blocking commands.
+const drainPatience = 300 * time.Millisecond
+
+// drain ends blocking commands as if their time were over. Redis is asked to, for then nothing that it gave away meanwhile
+// is lost; where it cannot, the client is told and Redis forgets the command.
+func (b *Backend) drain(all []*conn) {
+	var addrs []string
+	var waiting []*conn
+	for _, c := range all {
+		if addr := c.blockedAt(); addr != "" {
+			addrs, waiting = append(addrs, addr), append(waiting, c)
+		}
+	}
+	if len(waiting) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), drainPatience)
+	defer cancel()
+	b.control.unblock(ctx, addrs, "TIMEOUT") // what it did not do is done below
+	for len(waiting) > 0 && ctx.Err() == nil {
+		for len(waiting) > 0 && waiting[0].blockedAt() == "" {
+			waiting = waiting[1:]
+		}
+		time.Sleep(time.Millisecond)
+	}
+	for _, c := range waiting {
+		c.unblock()
+	}
+}
+
+// blockedAt is the address of the wire on which the client waits, "" if it does not; "?" if it has none.
+func (c *conn) blockedAt() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.blocked == nil || c.pin == nil {
+		return ""
+	}
+	l := c.pin.link
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.nc == nil {
+		return "?"
+	}
+	return l.nc.LocalAddr().String()
+}
+
+// unblock ends a blocking command of which Redis does not tell the end.
+func (c *conn) unblock() {
+	c.mu.Lock()
+	b := c.blocked
+	if b == nil || c.gone {
+		c.mu.Unlock()
+		return
+	}
+	c.b.unpin(c.pin)
+	c.pin = nil
+	c.mu.Unlock()
+	c.deliver(b.timeout, c.inflight, 0, false, false)
+	c.s.Out.Wake()
+}

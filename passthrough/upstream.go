@@ -1,0 +1,191 @@
+package passthrough
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/omniproxy/omniproxy/resp/wire"
+)
+
+// upstream is how the Redis behind the proxy is reached. Every dial looks its name up again.
+type upstream struct {
+	options *redis.Options
+	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
+	limit   chan struct{} // who dials at the moment
+}
+
+// dialsAtOnce keeps a Redis that comes back from being flooded with handshakes.
+const dialsAtOnce = 64
+
+// newUpstream reads a URL as go-redis does. change may set what a URL cannot say.
+func newUpstream(url string, timeout time.Duration, change func(*tls.Config)) (*upstream, error) {
+	options, err := redis.ParseURL(url)
+	if err != nil {
+		return nil, errors.New("upstream: the URL is not one of redis://, rediss:// or unix://") // a cause could quote a password
+	}
+	options.DialTimeout = timeout
+	if options.TLSConfig != nil && change != nil {
+		change(options.TLSConfig)
+	}
+	return &upstream{options: options, dial: redis.NewDialer(options), limit: make(chan struct{}, dialsAtOnce)}, nil
+}
+
+// String is where the upstream is, without credentials.
+func (u *upstream) String() string {
+	switch {
+	case u.options.Network == "unix":
+		return "unix://" + u.options.Addr
+	case u.options.TLSConfig != nil:
+		return "rediss://" + u.options.Addr
+	}
+	return "redis://" + u.options.Addr
+}
+
+// credential is a user with a password; the zero value is whoever does not say.
+type credential struct{ user, pass string }
+
+// identity is what a connection to Redis has been told: whose it is, which protocol and database, what it is called.
+type identity struct {
+	proto int // 3, else 2
+	db    int
+	login credential
+	name  string
+}
+
+// connect dials and says who is there. What wants to be asked as well is asked in the same write; its replies, in order,
+// may be errors.
+func (u *upstream) connect(ctx context.Context, id identity, asked ...string) (nc net.Conn, replies [][]byte, err error) {
+	select {
+	case u.limit <- struct{}{}:
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+	defer func() { <-u.limit }()
+	ctx, cancel := context.WithTimeout(ctx, u.options.DialTimeout)
+	defer cancel()
+	if nc, err = u.dial(ctx, u.options.Network, u.options.Addr); err != nil {
+		return nil, nil, err
+	}
+	deadline, _ := ctx.Deadline()
+	nc.SetDeadline(deadline)
+	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
+	replies, err = u.handshake(nc, id, asked)
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		nc.Close()
+		return nil, nil, err
+	}
+	nc.SetDeadline(time.Time{})
+	return nc, replies, nil
+}
+
+func (u *upstream) handshake(nc net.Conn, id identity, asked []string) ([][]byte, error) {
+	var w wire.Writer
+	needed := id.write(&w)
+	for _, command := range asked {
+		writeCommand(&w, bytes.Fields([]byte(command))...)
+	}
+	if needed+len(asked) == 0 {
+		return nil, nil
+	}
+	if _, err := nc.Write(w.Bytes()); err != nil {
+		return nil, err
+	}
+	replies, err := readReplies(nc, needed+len(asked))
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range replies[:needed] {
+		if r[0] == '-' {
+			return nil, refusal(bytes.TrimSpace(r[1:]))
+		}
+	}
+	return replies[needed:], nil
+}
+
+// refusal is Redis' error to what a connection is to be.
+type refusal string
+
+func (r refusal) Error() string { return "Redis refuses the connection: " + string(r) }
+
+// lasts reports whether trying again is no use: the client is told.
+func (r refusal) lasts() bool {
+	return !strings.HasPrefix(string(r), "LOADING") && !strings.HasPrefix(string(r), "BUSY") && !strings.Contains(string(r), "max number of clients")
+}
+
+// write writes what makes a fresh connection be id; it returns how many replies that has.
+func (id identity) write(w *wire.Writer) (replies int) {
+	say := func(words ...string) {
+		w.Array(len(words))
+		for _, word := range words {
+			w.BulkString(word)
+		}
+		replies++
+	}
+	user, pass := id.login.user, id.login.pass
+	switch {
+	case id.proto == 3 && pass != "":
+		if user == "" {
+			user = "default"
+		}
+		say("HELLO", "3", "AUTH", user, pass)
+	case id.proto == 3:
+		say("HELLO", "3")
+	case pass != "" && user != "":
+		say("AUTH", user, pass)
+	case pass != "":
+		say("AUTH", pass)
+	}
+	if id.db != 0 {
+		say("SELECT", strconv.Itoa(id.db))
+	}
+	if id.name != "" {
+		say("CLIENT", "SETNAME", id.name)
+	}
+	return replies
+}
+
+func writeCommand(w *wire.Writer, words ...[]byte) {
+	w.Array(len(words))
+	for _, word := range words {
+		w.Bulk(word)
+	}
+}
+
+// readReplies reads n replies, behind which nothing is expected.
+func readReplies(nc net.Conn, n int) (replies [][]byte, err error) {
+	var frame wire.Frame
+	var reply []byte
+	buf := make([]byte, 4<<10)
+	for len(replies) < n {
+		got, err := nc.Read(buf)
+		for p := buf[:got]; len(p) > 0; {
+			size, whole, err := frame.Next(p)
+			if err != nil {
+				return nil, err
+			}
+			reply = append(reply, p[:size]...)
+			if p = p[size:]; !whole {
+				continue
+			}
+			if frame.Kind() != '>' {
+				replies = append(replies, reply)
+			}
+			reply = nil
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return replies, nil
+}
