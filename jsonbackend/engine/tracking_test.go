@@ -85,9 +85,13 @@ func circleRead(r *rand.Rand) []string {
 func circleMode(r *rand.Rand) []string {
 	words := []string{"CLIENT", "TRACKING", pick(r, "ON", "ON", "ON", "OFF", "MAYBE")}
 	for range r.IntN(3) {
-		words = append(words, pick(r, []string{"BCAST"}, []string{"OPTIN"}, []string{"OPTOUT"}, []string{"NOLOOP"}, []string{"NOPE"}, []string{"REDIRECT"},
+		option := pick(r, []string{"BCAST"}, []string{"OPTIN"}, []string{"OPTOUT"}, []string{"NOLOOP"}, []string{"NOPE"}, []string{"REDIRECT"},
 			[]string{"REDIRECT", "$" + strconv.Itoa(r.IntN(circleSize))}, []string{"REDIRECT", "$3"}, []string{"REDIRECT", "$4"}, []string{"REDIRECT", "x"}, []string{"REDIRECT", "99999"},
-			[]string{"BCAST", "PREFIX", pick(r, "a", "ab", "b", "")}, []string{"BCAST", "PREFIX", pick(r, "a", "b"), "PREFIX", pick(r, "ab", "b")}, []string{"PREFIX", "a"})...)
+			[]string{"BCAST", "PREFIX", pick(r, "a", "ab", "b", "")}, []string{"BCAST", "PREFIX", pick(r, "a", "b"), "PREFIX", pick(r, "ab", "b")}, []string{"PREFIX", "a"})
+		if slices.Contains(words, "PREFIX") && slices.Contains(option, "PREFIX") {
+			continue // of three prefixes some overlap behind the first, for which Redis has two replies: docs/differences.md
+		}
+		words = append(words, option...)
 	}
 	return words
 }
