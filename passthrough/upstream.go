@@ -62,7 +62,7 @@ type identity struct {
 
 // connect dials and says who is there. What wants to be asked as well is asked in the same write; its replies, in order,
 // may be errors.
-func (u *upstream) connect(ctx context.Context, id identity, asked ...string) (nc net.Conn, replies [][]byte, err error) {
+func (u *upstream) connect(ctx context.Context, id identity, asked ...string) (net.Conn, [][]byte, error) {
 	select {
 	case u.limit <- struct{}{}:
 	case <-ctx.Done():
@@ -71,13 +71,14 @@ func (u *upstream) connect(ctx context.Context, id identity, asked ...string) (n
 	defer func() { <-u.limit }()
 	ctx, cancel := context.WithTimeout(ctx, u.options.DialTimeout)
 	defer cancel()
-	if nc, err = u.dial(ctx, u.options.Network, u.options.Addr); err != nil {
+	nc, err := u.dial(ctx, u.options.Network, u.options.Addr)
+	if err != nil {
 		return nil, nil, err
 	}
 	deadline, _ := ctx.Deadline()
 	nc.SetDeadline(deadline)
 	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
-	replies, err = u.handshake(nc, id, asked)
+	replies, err := u.handshake(nc, id, asked)
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
