@@ -94,6 +94,20 @@ func (c *Call) awaited(keys [][]byte) [][]byte {
 	return [][]byte{[]byte(c.ready)}
 }
 
+// serveFirst hands the first of the keys that is there to serve, or replies that there is none.
+func serveFirst[T value.Value](c *Call, keys [][]byte, serve func(key []byte, v T)) error {
+	i, v, err := first[T](c.Tx, keys)
+	switch {
+	case err != nil:
+		return err
+	case i < 0:
+		c.Reply.NullArray()
+	default:
+		serve(keys[i], v)
+	}
+	return nil
+}
+
 // serveOrBlock hands the first of the keys that is there to serve, or waits for one that holds a T.
 func serveOrBlock[T value.Value](c *Call, keys [][]byte, timeout time.Duration, serve func(key []byte, v T)) error {
 	looked := c.awaited(keys)

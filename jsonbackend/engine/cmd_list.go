@@ -201,16 +201,7 @@ func lmpop(c *Call) error {
 	if err != nil {
 		return err
 	}
-	i, l, err := first[*value.List](c.Tx, p.keys)
-	switch {
-	case err != nil:
-		return err
-	case i < 0:
-		c.Reply.NullArray()
-	default:
-		c.lmpopFrom(p, p.keys[i], l)
-	}
-	return nil
+	return serveFirst(c, p.keys, func(key []byte, l *value.List) { c.lmpopFrom(p, key, l) })
 }
 
 // lmpopFrom is what LMPOP and BLMPOP do to the list that they found.

@@ -26,6 +26,11 @@ type queued struct {
 	args [][]byte
 }
 
+// queuedAny reports whether a command is queued that is so.
+func (c *Conn) queuedAny(is func(*command.Spec) bool) bool {
+	return slices.ContainsFunc(c.queue, func(q queued) bool { return is(q.spec) })
+}
+
 // watchedKey is a key that one client watches.
 type watchedKey struct {
 	db      *db

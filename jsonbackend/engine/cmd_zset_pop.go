@@ -158,16 +158,7 @@ func zmpop(c *Call) error {
 	if err != nil {
 		return err
 	}
-	i, z, err := first[*value.ZSet](c.Tx, p.keys)
-	switch {
-	case err != nil:
-		return err
-	case i < 0:
-		c.Reply.NullArray()
-	default:
-		c.zmpopFrom(p, p.keys[i], z)
-	}
-	return nil
+	return serveFirst(c, p.keys, func(key []byte, z *value.ZSet) { c.zmpopFrom(p, key, z) })
 }
 
 func bzmpop(c *Call) error {

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"runtime/debug"
-	"slices"
 
 	"github.com/omniproxy/omniproxy/resp"
 	"github.com/omniproxy/omniproxy/resp/command"
@@ -180,7 +179,7 @@ func (c *Conn) one(cmd *resp.Command) {
 func (c *Conn) held(cmd *resp.Command) bool {
 	return c.refusal(cmd) == nil && c.s.Hold(func() bool {
 		return resp.MayWrite(cmd.Spec) ||
-			cmd.Spec.Name == "EXEC" && slices.ContainsFunc(c.queue, func(q queued) bool { return resp.MayWrite(q.spec) })
+			cmd.Spec.Name == "EXEC" && c.queuedAny(resp.MayWrite)
 	})
 }
 
@@ -191,8 +190,11 @@ func (c *Conn) refusal(cmd *resp.Command) error {
 		return cmd.Refused
 	case c.e.handlers[cmd.Spec.Index] == nil:
 		return unsupported(cmd.Spec)
-	case cmd.Spec.Flags.Has(command.Admin) && c.protected(cmd.Spec) != nil:
-		return c.protected(cmd.Spec)
+	}
+	if err := c.protected(cmd.Spec); err != nil {
+		return err
+	}
+	switch {
 	case c.e.memoryLimit.bytes > 0 && c.needsMemory(cmd) && c.e.outOfMemory():
 		if cmd.Spec.Name == "EXEC" {
 			return wire.ExecAbort(wire.ErrOOM)
@@ -220,13 +222,16 @@ func (c *Conn) needsLog(spec *command.Spec) bool {
 	case "PING":
 		return true
 	case "EXEC":
-		return c.inMulti && slices.ContainsFunc(c.queue, func(q queued) bool { return q.spec.Flags.Has(command.Write) })
+		return c.inMulti && c.queuedAny(func(spec *command.Spec) bool { return spec.Flags.Has(command.Write) })
 	}
 	return spec.Flags.Has(command.Write)
 }
 
 // protected refuses what Redis' default configuration refuses: to load code, and DEBUG to clients from elsewhere.
 func (c *Conn) protected(spec *command.Spec) error {
+	if !spec.Flags.Has(command.Admin) {
+		return nil
+	}
 	switch spec.Name {
 	case "MODULE LOAD", "MODULE LOADEX", "MODULE UNLOAD":
 		return noModules(nil)

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"runtime/metrics"
-	"slices"
 	"strconv"
 
 	"github.com/omniproxy/omniproxy/resp"
@@ -47,7 +46,7 @@ func (c *Conn) needsMemory(cmd *resp.Command) bool {
 	case !c.inMulti:
 		return false
 	case cmd.Spec.Name == "EXEC":
-		return slices.ContainsFunc(c.queue, func(q queued) bool { return q.spec.Flags.Has(command.DenyOOM) })
+		return c.queuedAny(func(spec *command.Spec) bool { return spec.Flags.Has(command.DenyOOM) })
 	}
 	return !immediate[cmd.Spec.Name]
 }
