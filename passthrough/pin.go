@@ -28,24 +28,6 @@ type pin struct {
 	tracking      []byte // the command that turned it on; nil if it is off
 }
 
-// txn is a transaction as the client sees it.
-type txn int
-
-const (
-	noTxn   txn = iota
-	openTxn     // between MULTI and EXEC
-	lostTxn     // Redis was lost meanwhile
-)
-
-// watch is what WATCH does to the next EXEC.
-type watch int
-
-const (
-	noWatch   watch = iota
-	onWatch         // it may do nothing
-	lostWatch       // it must not do anything, for Redis was lost meanwhile
-)
-
 // replyMode is what CLIENT REPLY asked for.
 type replyMode int
 
@@ -104,121 +86,6 @@ func (c *conn) private(cmd *resp.Command) outcome {
 		return p.lasting(cmd)
 	}
 	c.send(p.link, cmd, p.replies(), p.fresh(), nil)
-	return took
-}
-
-// transaction does what opens, closes or conditions one.
-func (p *pin) transaction(cmd *resp.Command) outcome {
-	c, fresh := p.c, p.fresh()
-	var s *special
-	switch cmd.Spec.Name {
-	case "MULTI":
-		if p.txn == lostTxn {
-			return c.refuse(errTransaction)
-		}
-		if p.txn == noTxn {
-			p.txn = openTxn
-			c.s.Client.Multi.Store(0)
-		}
-	case "WATCH":
-		if p.txn == noTxn {
-			p.watch = max(p.watch, onWatch)
-			c.s.Client.Watch.Add(int32(len(cmd.Args) - 1))
-		}
-	case "UNWATCH":
-		if p.txn == noTxn {
-			p.watch = noWatch
-			c.s.Client.Watch.Store(0)
-		}
-	case "EXEC", "DISCARD":
-		if p.txn == lostTxn {
-			return p.endLost(cmd)
-		}
-		if p.txn == noTxn {
-			break
-		}
-		effects, lost := p.effects, p.watch == lostWatch
-		p.over()
-		if cmd.Spec.Name == "EXEC" {
-			if lost {
-				var w, null wire.Writer
-				writeCommand(&w, []byte("DISCARD"))
-				null.Proto = c.s.Client.Proto()
-				null.NullArray()
-				c.submit(p.link, w.Bytes(), false, p.replies(), fresh, &special{replace: true, instead: null.Bytes()})
-				return took
-			}
-			if len(effects) > 0 {
-				s = &special{then: func(reply []byte) {
-					if reply[0] == '*' && !bytes.HasPrefix(reply, []byte("*-1")) {
-						for _, effect := range effects {
-							effect()
-						}
-					}
-				}}
-			}
-		}
-	}
-	c.send(p.link, cmd, p.replies(), fresh, s)
-	return took
-}
-
-// endLost ends a transaction that was lost with Redis. Nothing of it was done, or will be.
-func (p *pin) endLost(cmd *resp.Command) outcome {
-	o := p.c.answer(func(w *wire.Writer) {
-		if cmd.Spec.Name == "EXEC" {
-			w.Error(errExecLost)
-		} else {
-			w.OK()
-		}
-	})
-	if o == took {
-		p.over()
-	}
-	return o
-}
-
-// over ends a transaction and every WATCH.
-func (p *pin) over() {
-	p.txn, p.watch, p.effects, p.writes = noTxn, noWatch, nil, false
-	p.c.s.Client.Multi.Store(-1)
-	p.c.s.Client.Watch.Store(0)
-}
-
-// queue does a command inside a transaction. What it does to the connection it does with EXEC.
-func (p *pin) queue(cmd *resp.Command) outcome {
-	if p.c.b.terminates(cmd) {
-		return p.spoil(cmd, errAuthInTransaction)
-	}
-	if p.c.b.options.Pool == Shared {
-		switch cmd.Spec.Name {
-		case "CLIENT PAUSE", "CLIENT UNPAUSE", "CLIENT UNBLOCK", "CLIENT KILL":
-			return p.spoil(cmd, errClientInTransaction)
-		}
-	}
-	if cmd.Spec.Effect == command.ConnLife {
-		p.life = true // it lasts longer than the transaction
-	}
-	if effect := p.effect(cmd); effect != nil {
-		p.effects = append(p.effects, effect)
-	}
-	p.c.send(p.link, cmd, p.replies(), false, nil)
-	p.c.s.Client.Multi.Add(1)
-	p.writes = p.writes || resp.MayWrite(cmd.Spec)
-	return took
-}
-
-const errClientInTransaction wire.Error = "ERR omniproxy does this for its own clients, and not inside a transaction; see --pool session"
-
-const errAuthInTransaction wire.Error = "ERR omniproxy checks passwords itself, and not inside a transaction"
-
-// spoil answers a command of a transaction with an error of our own: in its place Redis gets one that it refuses, so that
-// EXEC does.
-func (p *pin) spoil(cmd *resp.Command, err error) outcome {
-	var w, told wire.Writer
-	writeCommand(&w, []byte("OMNIPROXY:REFUSED"))
-	told.Error(err)
-	p.c.submit(p.link, w.Bytes(), false, p.replies(), false, &special{replace: true, instead: told.Bytes()})
 	return took
 }
 
@@ -329,20 +196,18 @@ func (p *pin) effect(cmd *resp.Command) func() {
 		return set(func(id *identity) { id.login = login })
 	case "HELLO":
 		h, _ := readHello(args)
-		return func() {
-			set(func(id *identity) {
-				if h.proto != 0 {
-					id.proto = h.proto
-					p.c.s.Client.SetProto(h.proto)
-				}
-				if h.login != nil {
-					id.login = *h.login
-				}
-				if h.named {
-					id.name = h.name
-				}
-			})()
-		}
+		return set(func(id *identity) {
+			if h.proto != 0 {
+				id.proto = h.proto
+				p.c.s.Client.SetProto(h.proto)
+			}
+			if h.login != nil {
+				id.login = *h.login
+			}
+			if h.named {
+				id.name = h.name
+			}
+		})
 	}
 	return nil
 }
