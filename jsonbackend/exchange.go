@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/omniproxy/omniproxy/jsonbackend/lens"
 	"github.com/omniproxy/omniproxy/jsonbackend/seen"
@@ -171,12 +172,19 @@ func (f *file) swap(stage, staged, target string) error {
 
 // cameOut decides about a publication by what it was exchanged for. What cannot be read goes back to its place.
 func (b *Backend) cameOut(f *file, o *out, target string, made stamp) error {
-	id, err := f.idOf(o.path)
-	if errors.Is(err, fs.ErrNotExist) {
+	info, err := f.disk.Stat(o.path) // before the content is looked at: what changes meanwhile is judged again
+	id := seen.ID{}
+	if err == nil {
+		id, err = f.idOf(o.path)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		f.stands(made)
 		return f.seen.Keep() // where there are no links it has no name any more
-	}
-	if err == nil && b.judge(f, id, o.version) == edited {
+	case err != nil:
+	case b.judge(f, id, o.version) != edited:
+		o.judged(stampOf(info), id, time.Now())
+	default:
 		if doc, err := o.read(f.disk); err == nil && !b.readable(f, doc) {
 			return b.putBack(f, o, target, made)
 		}

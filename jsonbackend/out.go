@@ -49,8 +49,9 @@ func (b *Backend) watch(f *file, o *out) {
 	o.until, o.over = now.Add(watchFor), now.Add(waitFor)
 	f.outs = append(f.outs, o)
 	if info, err := f.disk.Stat(o.path); err == nil {
-		o.suspect = stampOf(info)
-		b.judgeOut(f, o, now)
+		if o.suspect = stampOf(info); o.suspect != o.looks {
+			b.judgeOut(f, o, now)
+		}
 	}
 }
 
@@ -93,7 +94,12 @@ func (b *Backend) judgeOut(f *file, o *out, now time.Time) {
 			return // it is tried again
 		}
 	}
-	o.looks, o.id, o.certain = o.suspect, id, o.suspect.settled(now)
+	o.judged(o.suspect, id, now)
+}
+
+// judged notes what is known of the content of a file that looks so.
+func (o *out) judged(looks stamp, id seen.ID, now time.Time) {
+	o.looks, o.id, o.certain = looks, id, looks.settled(now)
 }
 
 // readOut does the edits in a file that was published over, and returns its version.
