@@ -175,8 +175,11 @@ func TestWhoLeavesDuringDoIsNoticed(t *testing.T) {
 	c.send(requests("BLPOP k 0"))
 	parked := await(t, b.parked, "outstanding command")
 	c.send(requests("TYPE k"))
-	for received := false; !received; runtime.Gosched() { // so that the turn to come is not the reader's
+	turn := &parked.s.transport.(*netConn).turn
+	for received := false; !received; runtime.Gosched() { // in a turn that is over, so that the one to come is not the reader's
+		turn.Lock()
 		received = parked.s.Client.pending.Load() > 0
+		turn.Unlock()
 	}
 	parked.answer("x")
 	await(t, b.slow, "slow command")
