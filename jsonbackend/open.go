@@ -12,7 +12,6 @@ import (
 
 	"github.com/omniproxy/omniproxy/jsonbackend/aof"
 	"github.com/omniproxy/omniproxy/jsonbackend/disk"
-	"github.com/omniproxy/omniproxy/jsonbackend/engine"
 	"github.com/omniproxy/omniproxy/jsonbackend/lens"
 	"github.com/omniproxy/omniproxy/jsonbackend/seen"
 )
@@ -141,9 +140,6 @@ func (b *Backend) replay(dir string) (logged map[string]seen.ID, empty bool, err
 
 // durable makes an append-only file the engine's log.
 type durable struct{ *aof.Log }
-
-// Synced implements [engine.Log].
-func (d durable) Synced(seq uint64, r engine.Releaser) { d.Log.Synced(seq, r) }
 
 // Err implements [engine.Log], in the words that Redis' clients are told: strerror(3)'s for what the system says.
 func (d durable) Err() error {

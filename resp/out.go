@@ -180,17 +180,21 @@ func (o *Out) Wake() { o.wake() }
 
 // Release opens the gates of every unit up to seq and wakes the transport if that opened one.
 func (o *Out) Release(seq uint64) {
+	if o.Open(seq) {
+		o.wake()
+	}
+}
+
+// Open is Release without waking the transport, as Append is: it reports whether it opened a gate.
+func (o *Out) Open(seq uint64) bool {
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	before := len(o.gates)
 	o.gates = shut(o.gates, seq)
-	opened := len(o.gates) < before
 	if o.stream != nil {
 		o.stream.gates = shut(o.stream.gates, seq)
 	}
-	o.mu.Unlock()
-	if opened {
-		o.wake()
-	}
+	return len(o.gates) < before
 }
 
 // shut returns the gates that wait for more than seq.

@@ -34,8 +34,8 @@ type loop struct {
 // loopRead is what one read may bring: large, for all clients of a loop share the buffer.
 const loopRead = 64 << 10
 
-// loopEvents is how many sockets one look at epoll may bring.
-const loopEvents = 256
+// loopEvents is how many sockets one look at epoll may bring: they share one write, and one sync, of what they did.
+const loopEvents = 1024
 
 // loopConn is a client of a loop.
 type loopConn struct {

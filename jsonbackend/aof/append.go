@@ -84,18 +84,18 @@ func (l *Log) Policy() Policy { return Policy(l.policy.Load()) }
 // SetPolicy changes the policy for the calls of Synced that follow.
 func (l *Log) SetPolicy(p Policy) { l.policy.Store(int32(p)) }
 
-// Synced tells r when unit seq is as durable as the policy asks. Under EverySec and No it writes the unit in the
-// caller's goroutine, or joins a write that carries it, and tells r before it returns; under Always it returns at once.
-func (l *Log) Synced(seq uint64, r Releaser) {
+// Synced makes unit seq as durable as the policy asks, and reports whether it is. The caller's goroutine writes the unit,
+// or joins a write that carries it; under Always it syncs, too, unless others do: then r is told when the unit is synced.
+// If the unit may be lost, r is told that.
+func (l *Log) Synced(seq uint64, r Releaser) bool {
 	if l.Policy() == Always {
-		l.wait(seq, r)
-		return
+		return l.join(seq, r)
 	}
 	if err := l.flush(seq); err != nil {
 		r.Fail(seq, err)
-		return
+		return false
 	}
-	r.Release(seq)
+	return true
 }
 
 // flush returns when unit seq is written. Callers that come during a write share the next one.

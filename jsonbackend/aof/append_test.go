@@ -58,7 +58,7 @@ func TestReleasedUnitsSurvive(t *testing.T) {
 			for range writers {
 				go func() {
 					for i := range each {
-						l.Synced(someUnits[i%3].appendTo(l), r)
+						tell(l, someUnits[i%3].appendTo(l), r)
 					}
 				}()
 			}
@@ -141,10 +141,10 @@ func TestManyShareOneSync(t *testing.T) {
 	before := l.Stats()
 	r := &releases{got: map[uint64]error{}}
 	r.group.Add(clients + 1)
-	l.Synced(someUnits[0].appendTo(l), r)
+	go tell(l, someUnits[0].appendTo(l), r)
 	<-begun
 	for range clients {
-		l.Synced(someUnits[0].appendTo(l), r)
+		tell(l, someUnits[0].appendTo(l), r)
 	}
 	close(appended)
 	r.group.Wait()
@@ -162,7 +162,7 @@ func TestEveryoneIsToldDespiteClose(t *testing.T) {
 		for range 4 {
 			go func() {
 				for range 20 {
-					l.Synced(someUnits[0].appendTo(l), r)
+					tell(l, someUnits[0].appendTo(l), r)
 				}
 			}()
 		}
@@ -193,9 +193,7 @@ func TestClosedLogFailsUnits(t *testing.T) {
 func TestWritingPoliciesTellBeforeSyncedReturns(t *testing.T) {
 	for _, policy := range []Policy{EverySec, No} {
 		l, _, _ := mustReopen(t, newMemory(), Options{Policy: policy})
-		w := make(waitFor, 1)
-		l.Synced(someUnits[0].appendTo(l), w)
-		if len(w) != 1 {
+		if !l.Synced(someUnits[0].appendTo(l), make(waitFor, 1)) {
 			t.Errorf("%v: Synced returned first", policy)
 		}
 		mustClose(t, l)

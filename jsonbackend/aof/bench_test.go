@@ -47,7 +47,7 @@ func BenchmarkSynced(b *testing.B) {
 							engine.Lock()
 							seq := l.Append(0, hset, 1, "")
 							engine.Unlock()
-							l.Synced(seq, w)
+							tell(l, seq, w)
 							if err := <-w; err != nil {
 								b.Error(err)
 							}

@@ -97,8 +97,15 @@ func (w waitFor) Fail(_ uint64, e error) { w <- e }
 // synced waits for unit seq.
 func synced(l *Log, seq uint64) error {
 	w := make(waitFor, 1)
-	l.Synced(seq, w)
+	tell(l, seq, w)
 	return <-w
+}
+
+// tell tells r what becomes of unit seq, now or later.
+func tell(l *Log, seq uint64, r Releaser) {
+	if l.Synced(seq, r) {
+		r.Release(seq)
+	}
 }
 
 var someUnits = []done{

@@ -9,12 +9,31 @@ import (
 // syncEvery is the period of EverySec.
 const syncEvery = time.Second
 
-// wait queues r for the next sync.
-func (l *Log) wait(seq uint64, r Releaser) {
-	if l.mark.synced.Load() >= seq {
-		r.Release(seq)
-		return
+// join syncs for unit seq and all that was appended before; where others sync or are about to, it queues r for the next
+// sync instead. One goroutine that serves many clients syncs for all of them, as Redis does; goroutines of one client each
+// leave it to the syncer, who knows how many there are. It reports whether the unit is synced.
+func (l *Log) join(seq uint64, r Releaser) bool {
+	if l.mark.synced.Load() < seq {
+		if !l.syncer.turn.TryLock() {
+			l.queue(seq, r)
+			return false
+		}
+		defer l.syncer.turn.Unlock()
+		if l.syncer.expected > 1 {
+			l.queue(seq, r)
+			return false
+		}
+		if err := l.syncForAll(1); l.mark.synced.Load() < seq {
+			r.Fail(seq, err)
+			return false
+		}
 	}
+	l.mark.waited.Add(1)
+	return true
+}
+
+// queue makes r wait for the next sync.
+func (l *Log) queue(seq uint64, r Releaser) {
 	l.mu.Lock()
 	err := l.Err()
 	if err == nil {
@@ -74,8 +93,9 @@ type syncer struct {
 	wake chan struct{}
 	stop func() // ends it, after a last look at who waits
 
-	took     time.Duration // the last sync; the syncer's alone
-	expected int           // how many were told of it or waited on
+	turn     sync.Mutex    // held by the one who syncs for others; taken before any lock of the log
+	took     time.Duration // the last sync
+	expected int           // how many it was for, or waited on
 }
 
 // startSyncer starts the syncer, which also syncs once per period for those who do not wait.
@@ -120,19 +140,28 @@ func (l *Log) tick() {
 	l.pending.proven = l.mark.synced.Load()
 }
 
-// release syncs once for all who wait and tells them. Who came during the sync and had been written before it is told,
-// too; the others are for the next one.
+// release syncs for all who wait, and those who are about to.
 func (l *Log) release() {
 	if _, rest := l.tell(nil); rest == 0 {
 		return
 	}
+	l.syncer.turn.Lock()
+	defer l.syncer.turn.Unlock()
 	l.gather()
+	l.syncForAll(0)
+}
+
+// syncForAll syncs once for the caller, if callers is 1, and for all who wait, whom it tells. Who came during the sync and
+// had been written before it is told, too; the others are for the next one. The caller holds the syncer's turn.
+func (l *Log) syncForAll(callers int) error {
 	begun := time.Now()
-	told, rest := l.tell(l.Sync())
-	l.syncer.took, l.syncer.expected = time.Since(begun), told+rest
+	err := l.Sync()
+	told, rest := l.tell(err)
+	l.syncer.took, l.syncer.expected = time.Since(begun), callers+told+rest
 	if rest > 0 {
 		l.wakeSyncer()
 	}
+	return err
 }
 
 // gather waits for those who were told of the last sync, and who waited on then: most write again at once. Without it

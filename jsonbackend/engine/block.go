@@ -308,7 +308,7 @@ func (e *Engine) release(a afterwards) {
 		seq := c.seq
 		c.seq = 0
 		if seq > 0 {
-			e.log.Synced(seq, c)
+			synced(e.log, seq, c)
 		}
 		if following := c.takeFollowing(); following != nil {
 			go c.follow(*following)

@@ -75,7 +75,9 @@ func (c *Conn) Do(batch []resp.Command) (taken int, p resp.Progress) {
 // Commit implements [resp.Conn].
 func (c *Conn) Commit() {
 	if c.uncommitted > 0 {
-		c.e.log.Synced(c.uncommitted, c)
+		if c.e.log.Synced(c.uncommitted, c) {
+			c.s.Out.Open(c.uncommitted)
+		}
 		c.uncommitted = 0
 	}
 	for _, a := range c.others {

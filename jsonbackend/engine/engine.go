@@ -185,7 +185,7 @@ func (e *Engine) Edit(edits []Edit, basis *View, note string, r Releaser) error 
 	e.mu.Unlock()
 	e.release(served)
 	if seq > 0 {
-		e.log.Synced(seq, r)
+		synced(e.log, seq, r)
 	}
 	return failed
 }

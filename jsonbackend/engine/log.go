@@ -6,8 +6,9 @@ type Log interface {
 	// a SELECT; the last one then leads back to db. It is called under the engine's lock and only buffers. note is
 	// kept with the unit; it is empty for what clients do.
 	Append(db int, effects []byte, n int, note string) (seq uint64)
-	// Synced calls r.Release(seq) when the unit is as durable as the policy asks, now or later, from any goroutine.
-	Synced(seq uint64, r Releaser)
+	// Synced reports whether the unit is as durable as the policy asks. If it is not, r is told when it is, or that it may
+	// be lost: at once or later, from any goroutine.
+	Synced(seq uint64, r Releaser) bool
 	// Err says why nothing is kept at present; nil = all is well. Writes are refused meanwhile. What is appended
 	// nevertheless is kept when the cause is gone.
 	Err() error
@@ -19,14 +20,21 @@ type Releaser = interface {
 	Fail(seq uint64, err error) // the unit may be lost: nobody may be told that it happened
 }
 
+// synced tells r what becomes of a unit, now or later.
+func synced(log Log, seq uint64, r Releaser) {
+	if log.Synced(seq, r) {
+		r.Release(seq)
+	}
+}
+
 // NoLog forgets every unit: for what lives in memory only.
 type NoLog struct{}
 
 // Append does nothing.
 func (NoLog) Append(int, []byte, int, string) uint64 { return 0 }
 
-// Synced releases at once.
-func (NoLog) Synced(seq uint64, r Releaser) { r.Release(seq) }
+// Synced returns true.
+func (NoLog) Synced(uint64, Releaser) bool { return true }
 
 // Err returns nil.
 func (NoLog) Err() error { return nil }

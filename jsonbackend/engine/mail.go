@@ -153,7 +153,7 @@ func (t told) wake(log Log) {
 		c.s.Out.Wake()
 	}
 	if len(t.gated) > 0 {
-		log.Synced(t.seq, t.gated)
+		synced(log, t.seq, t.gated)
 	}
 }
 

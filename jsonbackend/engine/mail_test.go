@@ -34,10 +34,11 @@ func (l *heldLog) Append(int, []byte, int, string) uint64 {
 	return l.seq
 }
 
-func (l *heldLog) Synced(seq uint64, r Releaser) {
+func (l *heldLog) Synced(seq uint64, r Releaser) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.held = append(l.held, held{seq, r})
+	return false
 }
 
 // await returns when so many wait.
