@@ -2,7 +2,6 @@ package engine
 
 import (
 	"container/list"
-	"slices"
 	"time"
 
 	"github.com/omniproxy/omniproxy/jsonbackend/engine/value"
@@ -65,10 +64,7 @@ func (c *Call) Block(w Wait) {
 		w.TimedOut(c.Reply)
 		return
 	}
-	p := &waiter{conn: c.conn, db: c.Tx.db, spec: c.Spec, holds: w.Type, timedOut: w.TimedOut, lost: w.Lost}
-	for _, a := range w.Args {
-		p.args = append(p.args, slices.Clone(a))
-	}
+	p := &waiter{conn: c.conn, db: c.Tx.db, spec: c.Spec, args: clone(w.Args), holds: w.Type, timedOut: w.TimedOut, lost: w.Lost}
 	for _, k := range w.Keys {
 		p.enter(string(k))
 	}

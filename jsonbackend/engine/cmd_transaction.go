@@ -26,6 +26,20 @@ type queued struct {
 	args [][]byte
 }
 
+// clone copies words into one piece of memory.
+func clone(words [][]byte) [][]byte {
+	all := make([]byte, 0, size(words))
+	copies := make([][]byte, len(words))
+	for i, w := range words {
+		all = append(all, w...)
+		copies[i] = all[len(all)-len(w) : len(all) : len(all)]
+	}
+	return copies
+}
+
+// keptQueue bounds the room for commands that a client keeps between its transactions.
+const keptQueue = 32
+
 // queuedAny reports whether a command is queued that is so.
 func (c *Conn) queuedAny(is func(*command.Spec) bool) bool {
 	return slices.ContainsFunc(c.queue, func(q queued) bool { return is(q.spec) })
@@ -45,11 +59,8 @@ func (c *Conn) enqueue(cmd *resp.Command) {
 		c.w.Error(wire.ErrNotInMulti)
 		return
 	}
-	args := make([][]byte, len(cmd.Args))
-	for i, a := range cmd.Args {
-		args[i] = slices.Clone(a)
-		c.s.Client.Queued.Add(int64(len(a)))
-	}
+	args := clone(cmd.Args)
+	c.s.Client.Queued.Add(int64(size(args)))
 	c.queue = append(c.queue, queued{cmd.Spec, args})
 	c.s.Client.Multi.Store(int32(len(c.queue)))
 	c.w.Status("QUEUED")
@@ -79,7 +90,12 @@ func discard(c *Call) error {
 
 // endMulti forgets the transaction and what was watched for it.
 func (c *Conn) endMulti() {
-	c.inMulti, c.spoiled, c.queue = false, false, nil
+	c.inMulti, c.spoiled = false, false
+	if clear(c.queue); cap(c.queue) <= keptQueue {
+		c.queue = c.queue[:0]
+	} else {
+		c.queue = nil
+	}
 	c.s.Client.Multi.Store(-1)
 	c.s.Client.Queued.Store(0)
 	c.unwatch()
