@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/omniproxy/omniproxy/jsonbackend/aof"
+	"github.com/omniproxy/omniproxy/jsonbackend/lens"
+	"github.com/omniproxy/omniproxy/jsonbackend/seen"
 	"github.com/omniproxy/omniproxy/resp/command"
 )
 
@@ -39,7 +41,7 @@ func Check(opts Options) (c Checked, err error) {
 	if err := b.checkFormat(own); err != nil {
 		return c, err
 	}
-	b.checkLog(&c, filepath.Join(own, "aof"))
+	logged := b.checkLog(&c, filepath.Join(own, "aof"))
 	for _, f := range b.files {
 		doc, _, err := f.read()
 		if err == nil && doc != nil {
@@ -53,21 +55,67 @@ func Check(opts Options) (c Checked, err error) {
 		case doc != nil:
 			c.note("%s is well: %d bytes", f.path, len(doc))
 		}
+		if logged {
+			b.checkSeen(&c, f, doc)
+		}
+	}
+	if err := b.readLoose(); err != nil {
+		c.problem("%v", err)
 	}
 	return c, nil
 }
 
-// checkLog replays the append-only file.
-func (b *Backend) checkLog(c *Checked, dir string) {
+// checkSeen reads what is remembered of a file, which holds doc, nil if that is not known.
+func (b *Backend) checkSeen(c *Checked, f *file, doc []byte) {
+	path := b.historyPath(f)
+	h, torn, err := seen.Check(b.disk, path)
+	switch {
+	case err != nil:
+		c.problem("%v", err)
+		return
+	case torn.Versions > 0:
+		c.problem("%s cannot be read at offset %d: a start forgets %d versions behind it, and may merge edits with what nobody had read", path, torn.Offset, torn.Versions)
+	case torn.Bytes > 0:
+		c.note("%s ends in what was being written: a start cuts off %d bytes", path, torn.Bytes)
+	case h.Len() > 0:
+		c.note("%s is well: %d versions", path, h.Len())
+	}
+	last := h.Last(seen.Newest)
+	if doc != nil {
+		switch id := seen.IDOf(doc); {
+		case last != nil && last.ID == id:
+		case h.Find(id, seen.Newest) != nil:
+			c.note("%s is an earlier version of itself: a start takes that for no edit", f.path)
+		default:
+			c.note("%s was written by somebody else since it was last seen: a start reads the edits", f.path)
+		}
+	}
+	if last == nil {
+		return
+	}
+	said, err := h.Base(*last)
+	if err != nil {
+		c.problem("%v", err)
+		return
+	}
+	keys := lens.Views(b.layout, b.opts.DB)[f.index]
+	keys.Update(b.Freeze(nil), nil)
+	if now := keys.Base(); len(said.Keyed().Named)+len(said.Order) > 0 && len(now.Named)+len(now.Order) == 0 {
+		c.note("no key shows in %s, whose last version had some: is it served with another --prefix or --db?", f.File())
+	}
+}
+
+// checkLog replays the append-only file, and reports whether there is one.
+func (b *Backend) checkLog(c *Checked, dir string) bool {
 	if names, err := b.disk.List(dir); errors.Is(err, fs.ErrNotExist) || err == nil && len(names) == 0 {
 		c.note("%s is not there: a start loads the JSON files", dir)
-		return
+		return false
 	}
 	report, err := aof.Check(b.disk, dir, aof.Replay{Effect: b.Engine.Replay})
 	if err != nil {
 		c.problem("%s: %v", dir, err)
 		c.Damage, _ = errors.AsType[*aof.Damage](err)
-		return
+		return true
 	}
 	c.note("%s is well: %d bytes, %d units since the last rewrite, %d commands", dir, report.Bytes, report.Units, report.Effects)
 	if cut := report.Cut; cut.Bytes > 0 {
@@ -79,6 +127,7 @@ func (b *Backend) checkLog(c *Checked, dir string) {
 	for _, name := range report.Strays {
 		c.note("%s belongs to nothing", filepath.Join(dir, name))
 	}
+	return true
 }
 
 // Loss is what a repair takes away.

@@ -27,6 +27,7 @@ func (b *Backend) ahead(f *file) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	said = said.Keyed()
 	v := lens.Views(b.layout, b.opts.DB)[f.index]
 	v.Update(b.Freeze(nil), nil)
 	now := v.Base()

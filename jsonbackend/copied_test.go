@@ -7,6 +7,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/omniproxy/omniproxy/jsonbackend/aof"
+	"github.com/omniproxy/omniproxy/jsonbackend/disk"
+	"github.com/omniproxy/omniproxy/jsonbackend/disk/disktest"
 )
 
 // copyTo copies a part of a directory, as cp -r does.
@@ -69,5 +73,54 @@ func TestAnEditOfACopyIsDone(t *testing.T) {
 	again := opened(t, to)
 	if got := again.get("omni:config:a"); got != "SET 5" {
 		t.Errorf("the edit came to %s", got)
+	}
+}
+
+// The first start of a copy may be interrupted anywhere: the next one still knows that it is a copy.
+func TestACrashInTheFirstStartOfACopyMakesNoEdit(t *testing.T) {
+	m := modelled(t, map[string]string{"config.json": `{"a": 1, "b": 2}`})
+	to := disktest.New()
+	copied := func(name string) {
+		for path, text := range m.disk.Files() {
+			if strings.HasPrefix(path, filepath.Join(modelDir, name)) {
+				must(t, disk.MakeDir(to, filepath.Dir(path), 0o700))
+				must(t, disk.WriteFile(to, path, []byte(text), 0o600))
+			}
+		}
+	}
+	must(t, to.Mkdir("/that the IDs differ", 0o700))
+	m.do("SET", "omni:config:b", "3")
+	m.pass()
+	copied(own + "/seen")
+	m.do("SET", "omni:config:a", "2")
+	m.pass()
+	copied("config.json")
+	m.do("SET", "omni:config:a", "1")
+	m.do("SET", "omni:config:b", "4")
+	m.pass()
+	copied(own + "/aof")
+
+	crashes := 0
+	for n := 1; ; n++ {
+		left := to.Kill()
+		d := left.Aside()
+		d.Before(disktest.CrashAt(n))
+		first, err := openedOn(t, d, aof.Always)
+		if err == nil {
+			first.crash()
+			break
+		}
+		crashes++
+		again, err := openedOn(t, left.Kill(), aof.Always)
+		if err != nil {
+			t.Fatalf("crash before change %d: %v", n, err)
+		}
+		if diff := cmp.Diff(m.dump(), again.dump()); diff != "" {
+			t.Fatalf("crash before change %d (-original +copy)\n%s", n, diff)
+		}
+		again.crash()
+	}
+	if crashes < 10 {
+		t.Errorf("only %d changes", crashes)
 	}
 }

@@ -136,8 +136,11 @@ func (b *Backend) adopt(f *file, doc []byte, stands stamp) {
 	commands, err := -1, error(nil)
 	switch id := seen.IDOf(doc); b.judge(f, id, seen.Newest) {
 	case unchanged:
+		err = b.restoreLoose(f, id)
 	case outdated:
-		err = b.restore(f, id)
+		if err = b.restoreLoose(f, id); err == nil {
+			err = b.restore(f, id)
+		}
 	default:
 		commands, err = b.consume(f, id, doc, seen.Read, seen.Newest)
 	}
@@ -224,6 +227,9 @@ func (b *Backend) consume(f *file, id seen.ID, doc []byte, kind seen.Kind, befor
 		if err := b.keepBus(f, id, doc); err != nil {
 			return 0, err
 		}
+	}
+	if err := b.mergeLoose(f, id, read); err != nil {
+		return 0, err
 	}
 	if _, err := f.seen.Stage(kind, id, base); err != nil {
 		return 0, err

@@ -41,6 +41,9 @@ func (b *Backend) publishFile(f *file) (size int64, err error) {
 	if err != nil {
 		return 0, err
 	}
+	if err := b.looseTaken(f); err != nil {
+		return 0, err
+	}
 	stage := stageName(target)
 	made, size, id, err := f.stage(target)
 	if err != nil {

@@ -23,6 +23,7 @@ type file struct {
 	disk  disk.Disk
 	path  string
 	seen  *seen.History
+	loose lens.Loose // what stands there for no key; nil = not known
 
 	fresh  marks // since they were last taken; guarded by the engine's lock
 	marked atomic.Bool

@@ -52,8 +52,18 @@ func (b *Backend) openDurable() error {
 		return err
 	}
 	if !empty {
-		return b.reopen(logged)
+		err = b.reopen(logged)
+	} else {
+		err = b.firstLoad(own, docs)
 	}
+	if err != nil {
+		return err
+	}
+	return b.log.Adopted()
+}
+
+// firstLoad loads the files, unless docs are their contents, and keeps what they say.
+func (b *Backend) firstLoad(own string, docs map[*file][]byte) (err error) {
 	if docs == nil { // the first load before this one did not come to its end
 		if docs, err = b.loadFiles(); err != nil {
 			return err
@@ -206,6 +216,9 @@ func (b *Backend) begin(own string, docs map[*file][]byte) error {
 	if err := b.remember(docs); err != nil {
 		return err
 	}
+	if err := b.writeLoose(); err != nil {
+		return err
+	}
 	for _, doc := range docs {
 		if doc != nil {
 			return b.rewrite()
@@ -238,6 +251,7 @@ func (b *Backend) remember(docs map[*file][]byte) error {
 				return err
 			}
 		}
+		f.loose = f.Loose()
 		b.showAll(f)
 	}
 	return nil
@@ -246,6 +260,9 @@ func (b *Backend) remember(docs map[*file][]byte) error {
 // reopen looks at the files of a directory that was served before. What differs from what was last seen was edited
 // meanwhile, by hand or by another program. What cannot be read is left alone.
 func (b *Backend) reopen(logged map[string]seen.ID) error {
+	if err := b.readLoose(); err != nil {
+		return err
+	}
 	for _, f := range b.files {
 		if err := b.openHistory(f); err != nil {
 			return err
@@ -266,6 +283,7 @@ func (b *Backend) reopen(logged map[string]seen.ID) error {
 			continue
 		}
 		if doc == nil {
+			b.setLoose(f, f.loose)
 			b.showAll(f)
 			continue
 		}

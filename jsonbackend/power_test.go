@@ -36,8 +36,8 @@ func (e *editor) save() {
 }
 
 // hooked starts a process with a hook on its disk.
-func hooked(t *testing.T, from *disktest.Disk, policy aof.Policy, hook func(disktest.Op) error) *play {
-	p := &play{t: t, disk: from.Kill()}
+func (s *subject) hooked(t *testing.T, from *disktest.Disk, policy aof.Policy, hook func(disktest.Op) error) *play {
+	p := &play{of: s, t: t, disk: from.Kill()}
 	d := p.disk.Aside()
 	m, err := openedOn(t, d, policy)
 	if err != nil {
@@ -49,10 +49,16 @@ func hooked(t *testing.T, from *disktest.Disk, policy aof.Policy, hook func(disk
 }
 
 func TestNoPowerCutLosesAnything(t *testing.T) {
-	from := template(t, map[string]string{"config.json": before})
+	for _, s := range []*subject{aboutConfig, aboutResults} {
+		t.Run(s.file, s.noPowerCut)
+	}
+}
+
+func (s *subject) noPowerCut(t *testing.T) {
+	from := s.template(t)
 	for _, policy := range []aof.Policy{aof.Always, aof.No} {
 		count, changes := disktest.Count()
-		whole := hooked(t, from, policy, count)
+		whole := s.hooked(t, from, policy, count)
 		day(whole)
 		whole.lives.crash()
 		whole.verify(true)
@@ -65,10 +71,10 @@ func TestNoPowerCutLosesAnything(t *testing.T) {
 		}
 		for n := 1; n <= changes(); n++ {
 			for seed := 0; seed < 8; seed += every {
-				p := hooked(t, from, policy, disktest.CrashAt(n))
+				p := s.hooked(t, from, policy, disktest.CrashAt(n))
 				day(p)
 				p.lives.crash()
-				after := &play{t: t, disk: p.disk.PowerCut(disktest.Some(seed)), tried: p.tried, places: []int{n, seed}}
+				after := &play{of: s, t: t, disk: p.disk.PowerCut(disktest.Some(seed)), tried: p.tried, over: p.over, places: []int{n, seed}}
 				if policy == aof.Always {
 					after.acked = p.acked
 				}
@@ -85,14 +91,20 @@ func TestNoPowerCutLosesAnything(t *testing.T) {
 }
 
 func TestNoFailureLosesAnything(t *testing.T) {
-	from := template(t, map[string]string{"config.json": before})
+	for _, s := range []*subject{aboutConfig, aboutResults} {
+		t.Run(s.file, s.noFailure)
+	}
+}
+
+func (s *subject) noFailure(t *testing.T) {
+	from := s.template(t)
 	count, changes := disktest.Count()
-	whole := hooked(t, from, aof.Always, count)
+	whole := s.hooked(t, from, aof.Always, count)
 	day(whole)
 	whole.lives.crash()
 	for n := 1; n <= changes(); n++ {
 		for _, failure := range []error{syscall.EIO, syscall.ENOSPC} {
-			p := hooked(t, from, aof.Always, disktest.FailAt(n, failure))
+			p := s.hooked(t, from, aof.Always, disktest.FailAt(n, failure))
 			p.places = []int{n}
 			day(p)
 			p.lives.crash()
@@ -108,14 +120,14 @@ func TestNoFailureLosesAnything(t *testing.T) {
 
 // Where a file system cannot exchange files the old one gets a second name first: who had it open is still heard.
 func TestWithoutExchangeInPlaceWritersAreHeard(t *testing.T) {
-	from := template(t, map[string]string{"config.json": before})
+	from := aboutConfig.template(t)
 	edits := editors["in place"]
 	without := func(p *play) { p.refused = "exchange" }
-	alone := played(t, from, edits, nil, 0, without)
+	alone := aboutConfig.played(t, from, edits, nil, 0, without)
 	n, every := 0, sample(alone.ops*alone.ops*alone.ops/6)
 	for at := range places(3, alone.ops+1) {
 		if n++; n%every == 0 {
-			played(t, from, edits, at, 0, without)
+			aboutConfig.played(t, from, edits, at, 0, without)
 		}
 	}
 }

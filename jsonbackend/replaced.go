@@ -65,10 +65,11 @@ type part struct {
 	json []byte
 }
 
+func quoted(s string) []byte { return pyjson.QuoteBytes(nil, []byte(s)) }
+
 // keepAway writes a file of replaced/.
 func (b *Backend) keepAway(f *file, id seen.ID, reason string, parts ...part) (path string, err error) {
 	now := time.Now().UTC()
-	quoted := func(s string) []byte { return pyjson.QuoteBytes(nil, []byte(s)) }
 	text := []byte("{")
 	for _, p := range append([]part{
 		{"file", quoted(f.File())},
@@ -89,7 +90,13 @@ func (b *Backend) keepAway(f *file, id seen.ID, reason string, parts ...part) (p
 		doc = append(text, '}') // it nests too deep to be indented
 	}
 	dir := b.replacedDir()
-	path = filepath.Join(dir, fmt.Sprintf("%s-%s-%s", now.Format("20060102T150405.000Z"), id.String()[:8], f.File()))
+	for { // a name of its own
+		path = filepath.Join(dir, fmt.Sprintf("%s-%s-%s", now.Format("20060102T150405.000Z"), id.String()[:8], f.File()))
+		if _, err := b.disk.Stat(path); err != nil {
+			break
+		}
+		now = now.Add(time.Millisecond)
+	}
 	if err = disk.MakeDir(f.disk, dir, 0o700); err == nil {
 		err = disk.ReplaceFile(f.disk, path, path+".part", append(bytes.TrimSpace(doc), '\n'), 0o600)
 	}

@@ -25,6 +25,7 @@ func Check(d disk.Disk, dir string, r Replay) (Report, error) {
 		return Report{}, fmt.Errorf("list append-only directory: %w", err)
 	}
 	p := player{folder: f, to: r, copied: m.copied(f.id())}
+	p.report.Copy = p.copied || m.copy
 	if p.copied {
 		m = m.present(names)
 	}

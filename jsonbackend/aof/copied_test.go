@@ -126,3 +126,25 @@ func TestOriginalMayLackNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestACopyIsOneUntilItIsAdopted(t *testing.T) {
+	d := newMemory()
+	l, _, _ := mustReopen(t, d, Options{})
+	fill(t, l, someUnits[:1])
+	mustClose(t, l)
+	c := newCopier(d.Disk, rand.New(rand.NewPCG(1, 1)))
+	for c.step() {
+	}
+	for n, want := range []bool{true, true, false} {
+		l, _, report := mustReopen(t, c.to, Options{})
+		if report.Copy != want {
+			t.Errorf("start %d: a copy: %v", n, report.Copy)
+		}
+		if n == 1 {
+			if err := l.Adopted(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		mustClose(t, l)
+	}
+}

@@ -92,7 +92,8 @@ func (d *directory) changeLocked(edit func(m *manifest)) error {
 	if d.closed {
 		return ErrClosed
 	}
-	next := manifest{d.manifest.base, slices.Clone(d.manifest.history), slices.Clone(d.manifest.incrs), d.self}
+	next := d.manifest
+	next.history, next.incrs = slices.Clone(next.history), slices.Clone(next.incrs)
 	edit(&next)
 	next.dir = d.self
 	const temp = tempPrefix + manifestName

@@ -119,9 +119,10 @@ func open(d folder, o Options, r Replay) (*Log, Report, error) {
 	}
 	dir := newDirectory(d, m, names)
 	p := player{folder: d, to: r, copied: m.copied(dir.self)}
+	p.report.Copy = p.copied || m.copy
 	if p.copied {
 		left := m.present(names)
-		p.report.Copy = true
+		left.copy = true
 		p.report.Copied = left.base != m.base || len(left.incrs) < len(m.incrs)
 		m = left
 	}
@@ -149,6 +150,17 @@ func open(d folder, o Options, r Replay) (*Log, Report, error) {
 		return nil, p.report, err
 	}
 	return l, p.report, nil
+}
+
+// Adopted notes that what is to be done with a copy that is opened for the first time has been done: from now on it is a
+// directory like any other.
+func (l *Log) Adopted() error {
+	l.dir.mu.Lock()
+	defer l.dir.mu.Unlock()
+	if !l.dir.manifest.copy {
+		return nil
+	}
+	return l.dir.changeLocked(func(m *manifest) { m.copy = false })
 }
 
 // start opens the last increment for appending.

@@ -18,6 +18,7 @@ const (
 	baseInfix    = ".base"
 	incrInfix    = ".incr"
 	dirField     = "#directory " // of a manifest: the directory's ID
+	copyLine     = "#copy"       // of a manifest: nobody has called Adopted since the directory was copied
 )
 
 // maxManifest is the most bytes of a manifest that are read: 50 bytes a file make room for 20,000 files.
@@ -36,6 +37,7 @@ type manifest struct {
 	history []entry
 	incrs   []entry
 	dir     uint64 // [disk.Info].ID of the directory it was written to; 0 = it does not say
+	copy    bool   // the directory is a copy that nobody has adopted
 }
 
 // baseEntry names the n-th base.
@@ -58,12 +60,15 @@ func (m manifest) names(name string) bool {
 	return is(m.base) || slices.ContainsFunc(m.history, is) || slices.ContainsFunc(m.incrs, is)
 }
 
-// String renders the manifest as Redis does: base, history, increments. Redis takes the line about the directory for a
-// comment.
+// String renders the manifest as Redis does: base, history, increments. Redis takes the lines about the directory for
+// comments.
 func (m manifest) String() string {
 	var b strings.Builder
 	if m.dir != 0 {
 		fmt.Fprintf(&b, "%s%d\n", dirField, m.dir)
+	}
+	if m.copy {
+		b.WriteString(copyLine + "\n")
 	}
 	line := func(e entry, kind byte) { fmt.Fprintf(&b, "file %s seq %d type %c\n", e.name, e.seq, kind) }
 	if m.base.name != "" {
@@ -90,6 +95,7 @@ func parseManifest(text string) (manifest, error) {
 		if rest, ok := strings.CutPrefix(line, dirField); ok {
 			m.dir, _ = strconv.ParseUint(rest, 10, 64)
 		}
+		m.copy = m.copy || line == copyLine
 		if strings.HasPrefix(line, "#") {
 			continue
 		}

@@ -25,6 +25,7 @@ func TestManifestIsReadAsWritten(t *testing.T) {
 			m.incrs = append(m.incrs, incrEntry(last))
 		}
 		m.dir = rapid.Uint64().Draw(t, "directory")
+		m.copy = rapid.Bool().Draw(t, "copy")
 		got, err := parseManifest(m.String())
 		if diff := cmp.Diff(m, got, compareManifests); diff != "" || err != nil {
 			t.Fatal(err, diff)

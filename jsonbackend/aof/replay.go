@@ -25,8 +25,8 @@ type Report struct {
 	Bytes   int64  // of base and increments
 	Cut     Cut
 	Strays  []string // files of the directory that the manifest does not mention; they are left alone
-	Copy    bool     // the directory is a copy that is opened for the first time
-	Copied  bool     // and was made while the log was written: the log ends where the copy began, or later
+	Copy    bool     // the directory is a copy, and nobody has called [Log.Adopted] since it was made
+	Copied  bool     // it is opened for the first time, and was made while the log was written: the log ends where the copy began, or later
 
 	base   int64  // bytes of the base
 	noted  uint64 // the last unit that a line says was synced

@@ -113,8 +113,17 @@ func (c *Conn) takeFollowing() *wire.Writer {
 // Release lets the replies go that tell of units up to seq.
 func (c *Conn) Release(seq uint64) { c.s.Out.Release(seq) }
 
-// Fail cuts the client: what it would be told may not be true.
-func (c *Conn) Fail(uint64, error) { c.s.Kill() }
+// Fail tells the client that what it did may not last. It is cut only where the replies that say otherwise cannot be found.
+func (c *Conn) Fail(_ uint64, err error) {
+	if why := c.e.log.Err(); why != nil {
+		err = why // in the words of Redis' clients
+	}
+	client := &c.s.Client
+	alike := client.Proto() == 2 && client.Sub.Load()+client.PSub.Load()+client.SSub.Load() > 0
+	if !c.s.Out.Refuse(wire.Unkept(err), alike) {
+		c.s.Kill()
+	}
+}
 
 // Gone implements [resp.Conn].
 func (c *Conn) Gone() {

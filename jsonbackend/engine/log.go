@@ -17,7 +17,7 @@ type Log interface {
 // Releaser learns what became of a unit.
 type Releaser = interface {
 	Release(seq uint64)
-	Fail(seq uint64, err error) // the unit may be lost: nobody may be told that it happened
+	Fail(seq uint64, err error) // the unit may be lost: nobody may be told that it is kept
 }
 
 // synced tells r what becomes of a unit, now or later.

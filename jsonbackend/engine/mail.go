@@ -5,7 +5,7 @@ import (
 )
 
 // mail is what the unit in hand says to clients beside replies: messages, and confirmations of subscriptions. It leaves
-// when the unit is committed, behind the unit's gate: nobody hears of a write that could still be lost.
+// when the unit is committed, behind the unit's gate: nobody hears of a write before the log has it, or could not take it.
 type mail struct {
 	text    [2]wire.Writer // in RESP2 and in RESP3: each message once, however many hear it
 	letters []letter
@@ -167,7 +167,7 @@ func (a audience) Release(seq uint64) {
 	}
 }
 
-// Fail cuts who would hear what may not be true.
+// Fail lets the mail go: what it tells of everybody can see, though it may be lost.
 func (a audience) Fail(seq uint64, err error) {
 	for _, c := range a {
 		c.Fail(seq, err)

@@ -145,7 +145,7 @@ func (a *agents) Base() Base {
 		b.Named[topicLiteral(t.name)] = 0
 	}
 	a.records(func(id agentID, record []byte) { b.Named[id.literal()] = sum(record) })
-	return b
+	return b.with(a.Loose())
 }
 
 func (a *agents) Update(now *engine.View, keys []Key) (changed bool) {

@@ -33,7 +33,7 @@ func (a *agents) edits(read Base, now *engine.View) (edits []engine.Edit) {
 	}
 	var gone []engine.Edit
 	for lit := range read.Named {
-		if !there[lit] {
+		if !there[lit] && !isLoose(lit) {
 			gone = append(gone, a.remove(lit, read, now)...)
 		}
 	}

@@ -20,7 +20,7 @@ type bus struct{ *flatFile }
 // Update takes out also what stands for no key.
 func (b bus) Update(now *engine.View, keys []Key) (changed bool) {
 	if keys == nil {
-		for ref := range b.list.All() {
+		for ref := range b.list.Refs() {
 			if b.records[ref].sum == 0 {
 				b.drop(ref)
 				changed = true

@@ -40,12 +40,19 @@ type flat struct {
 	hidden  map[string]bool                        // keys without words
 	past    []pyjson.Ref                           // records that are over and were left there: they go at the next change
 	purging bool                                   // what is over goes from the object
+
+	// word words an entry, as if there had been no record, fast enough that a text which says just that is not worth
+	// keeping; nil if that cannot be done fast.
+	word func(dst []byte, e *engine.Entry) []byte
+	room []byte // of comparisons
 }
 
 // record is what is known of one member of the object.
 type record struct {
 	id  string
 	sum uint64 // of its canonical text; 0 = of another shape, it stands for no key
+
+	entry *engine.Entry // whose words are the record, which the list has forgotten; nil = the list has it
 
 	ours bool // it is a key record that we worded: nothing of its wording is worth keeping
 }
@@ -56,22 +63,53 @@ func newFlat(c codec, db int, binary bool) *flat {
 
 // read makes list, of which parse makes another one, the object's text.
 func (f *flat) read(list *pyjson.List, parse func(doc []byte) (*pyjson.List, error)) {
-	f.list, f.parse, f.past, f.strange, f.removed = list, parse, nil, 0, 0
-	f.records = make([]record, 1, list.Len()+1)
+	records := make([]record, 1, list.Len()+1)
 	var hash summer
 	for ref, m := range list.All() {
-		var r record
-		if id, ok := f.unquote(m.Key); ok {
-			r.id = id
-			if _, ok := f.check(id, m.Value); ok {
-				r.sum = hash.sum(m.Value)
-			}
+		for len(records) <= int(ref) { // what is shadowed is no record
+			records = append(records, record{})
 		}
-		if r.sum == 0 {
+		records[ref] = f.recordOf(m, &hash)
+	}
+	f.reset(list, records, parse)
+}
+
+// reset makes list, whose records are these, the object's text.
+func (f *flat) reset(list *pyjson.List, records []record, parse func(doc []byte) (*pyjson.List, error)) {
+	f.list, f.records, f.parse, f.past, f.strange, f.removed = list, records, parse, nil, 0, 0
+	f.list.Recall = f.recall
+	for ref := range list.Refs() {
+		if records[ref].sum == 0 {
 			f.strange++
 		}
-		f.note(ref, r)
 	}
+}
+
+// recordOf is what is known of a member that was read.
+func (f *flat) recordOf(m pyjson.Member, hash *summer) (r record) {
+	if id, ok := f.unquote(m.Key); ok {
+		r.id = id
+		if _, ok := f.check(id, m.Value); ok {
+			r.sum = hash.sum(m.Value)
+		}
+	}
+	return r
+}
+
+// recall words a record that the list has forgotten.
+func (f *flat) recall(dst []byte, ref pyjson.Ref) []byte { return f.word(dst, f.records[ref].entry) }
+
+// letGo notes that a record's text is just what e says, and reports whether it is: then the list may forget it.
+func (f *flat) letGo(r *record, e *engine.Entry, text []byte) bool {
+	if f.word == nil || e == nil {
+		return false
+	}
+	if f.room = f.word(f.room[:0], e); !bytes.Equal(f.room, text) {
+		return false
+	}
+	r.entry = e
+	r.id, _ = f.id(e.Key) // one string for both
+	return true
 }
 
 // quote spells an id as a member's key. It is not ok if JSON cannot spell it.
@@ -106,7 +144,7 @@ func (f *flat) note(ref pyjson.Ref, r record) {
 
 func (f *flat) base() Base {
 	b := Base{Named: make(map[string]uint64, f.list.Len())}
-	for ref := range f.list.All() {
+	for ref := range f.list.Refs() {
 		if r := f.records[ref]; r.sum != 0 {
 			b.Named[r.id] = r.sum
 		}
@@ -145,7 +183,7 @@ func (f *flat) showAll(now *engine.View) (changed bool) {
 			live[e.Key] = e
 		}
 	}
-	for ref, m := range f.list.All() {
+	for ref := range f.list.Refs() {
 		r := f.records[ref]
 		if r.sum == 0 {
 			continue
@@ -154,15 +192,16 @@ func (f *flat) showAll(now *engine.View) (changed bool) {
 		e := live[key]
 		delete(live, key)
 		if e == nil {
-			if expires, _ := f.check(r.id, m.Value); over(expires, now.At) {
+			if expires, _ := f.check(r.id, f.list.Value(ref)); over(expires, now.At) {
 				f.past = append(f.past, ref)
 				continue
 			}
 		}
-		if f.put(ref, m.Key, key, r.id, e, now.At) {
+		if f.put(ref, f.list.Key(ref), key, r.id, e, now.At) {
 			changed = true
 		}
 	}
+	f.list.Shed()
 	young := slices.SortedFunc(maps.Values(live), func(a, b *engine.Entry) int { return cmp.Compare(a.Born, b.Born) })
 	for _, e := range young {
 		if id, _ := f.id(e.Key); f.show(e.Key, id, e, now.At) {
@@ -190,9 +229,12 @@ func (f *flat) show(key, id string, e *engine.Entry, at int64) (changed bool) {
 
 // put brings the record at ref, End if there is none, in line with its key.
 func (f *flat) put(ref pyjson.Ref, lit []byte, key, id string, e *engine.Entry, at int64) (changed bool) {
+	if e != nil && f.records[ref].entry == e {
+		return false
+	}
 	var old, text []byte
 	if ref != pyjson.End && f.records[ref].sum != 0 {
-		old = f.list.Member(ref).Value
+		old = f.list.Value(ref)
 	}
 	if e == nil && old != nil && !f.purging {
 		if expires, _ := f.check(id, old); over(expires, at) {
@@ -212,7 +254,12 @@ func (f *flat) put(ref pyjson.Ref, lit []byte, key, id string, e *engine.Entry, 
 	}
 	f.hide(key, e != nil && text == nil)
 	switch {
-	case text == nil && old == nil, identical(text, old):
+	case text == nil && old == nil:
+		return false
+	case identical(text, old):
+		if f.letGo(&f.records[ref], e, text) {
+			f.list.Forget(ref)
+		}
 		return false
 	case text == nil:
 		f.drop(ref)
@@ -220,7 +267,11 @@ func (f *flat) put(ref pyjson.Ref, lit []byte, key, id string, e *engine.Entry, 
 		if ref != pyjson.End && old == nil {
 			f.strange--
 		}
-		f.note(f.list.Insert(pyjson.End, lit, text), record{id, sum(text), f.binary})
+		ref = f.list.Insert(pyjson.End, lit, text)
+		f.note(ref, record{id: id, sum: sum(text), ours: f.binary})
+		if f.letGo(&f.records[ref], e, text) {
+			f.list.Forget(ref)
+		}
 	}
 	return true
 }
@@ -263,14 +314,19 @@ func (f *flat) compact() {
 		return // it has outgrown what can be parsed
 	}
 	old := make([]record, 0, f.list.Len())
-	for ref := range f.list.All() {
+	for ref := range f.list.Refs() {
 		old = append(old, f.records[ref])
 	}
 	f.list, f.records, f.removed, f.past = list, make([]record, 1, len(old)+1), 0, nil
-	for ref := range list.All() {
+	f.list.Recall = f.recall
+	for ref := range list.Refs() {
 		f.note(ref, old[0])
+		if old[0].entry != nil {
+			list.Forget(ref)
+		}
 		old = old[1:]
 	}
+	f.list.Shed()
 }
 
 // edits makes them one by one: those of a first load are as large as the file.
@@ -288,7 +344,7 @@ func (f *flat) edits(read map[string]uint64, now *engine.View, at int64) iter.Se
 			}
 		}
 		for _, id := range slices.Sorted(maps.Keys(left)) {
-			if !each(f.remove(id, now), yield) {
+			if !isLoose(id) && !each(f.remove(id, now), yield) {
 				return
 			}
 		}
@@ -341,7 +397,7 @@ func (f *flatFile) Unkeyed() int { return f.strange }
 
 func (f *flatFile) WriteTo(w io.Writer) (int64, error) { return f.list.WriteTo(w) }
 
-func (f *flatFile) Base() Base { return f.base() }
+func (f *flatFile) Base() Base { return f.base().with(f.loose()) }
 
 // KeepExpired implements [Expiring].
 func (f *flatFile) KeepExpired(on bool) { f.purging = !on }

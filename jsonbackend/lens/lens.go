@@ -32,12 +32,25 @@ type View interface {
 	// Unkeyed is how many records of the document stand for no key: they are of another shape than the documented one,
 	// or their key is another record's.
 	Unkeyed() int
+	// Loose returns those of another shape, never nil.
+	Loose() Loose
+	// SetLoose makes these the records of another shape, but for those whose place another record has, and reports
+	// whether the document changed.
+	SetLoose(l Loose) (changed bool)
 }
 
 // Expiring is a view whose records may have a time at which they are over.
 type Expiring interface {
 	// KeepExpired says whether records stay in the document whose time is over. Else they go at its next change.
 	KeepExpired(on bool)
+}
+
+// Streamed is a view whose document need not be in memory as a whole.
+type Streamed interface {
+	// Commands does what Load of what r gives and, for a first load, Edits would come to. It leaves the document alone.
+	Commands(r io.Reader, at int64, do func(engine.Edit) error) error
+	// Read is Load of what r gives. It keeps no text of records that say just what the keyspace does.
+	Read(r io.Reader, now *engine.View) error
 }
 
 // Key names a key in one of the databases.
@@ -47,7 +60,7 @@ type Key struct {
 }
 
 // Base is a document reduced to hashes of its records' canonical text: by name in objects, in order in arrays. Records of
-// another shape than the documented one are not in it.
+// another shape than the documented one are in Named, with a mark (see [Base.Keyed]).
 type Base struct {
 	Named map[string]uint64
 	Order []uint64

@@ -131,7 +131,7 @@ func (m *metrics) Base() Base {
 			b.Order = append(b.Order, r.sum)
 		}
 	}
-	return b
+	return b.with(m.Loose())
 }
 
 // documented returns the indexes into records of those that stand for entries.

@@ -100,7 +100,7 @@ func (o *other) Base() Base {
 			b.Named[strconv.Itoa(db)+":"+id] = sum
 		}
 	}
-	return b
+	return b.with(o.Loose())
 }
 
 func (o *other) Update(now *engine.View, keys []Key) (changed bool) {

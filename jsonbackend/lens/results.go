@@ -15,7 +15,10 @@ import (
 // P:result:{task_id} of the same JSON without expires_at, which is the key's TTL (JSONStore.save_result,
 // RedisStore.save_result).
 func Results(l keyspace.Layout, db int) View {
-	return newFlatFile("results.json", newFlat(results{l, db}, db, false))
+	r := results{l, db}
+	f := newFlat(r, db, false)
+	f.word = r.word
+	return &resultsView{newFlatFile("results.json", f), r}
 }
 
 type results struct {

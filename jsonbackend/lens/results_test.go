@@ -253,7 +253,7 @@ func TestReadingWhatIsTrueAlreadyWritesNothing(t *testing.T) {
 func TestResultsComeAndGoInBoundedMemory(t *testing.T) {
 	const kept = `{"kept" : {"task_id": "kept", "result": 1, "saved_at": 1}, "strange": 5, "more": {"task_id": "more", "result": 1, "saved_at": 1}}`
 	w := readResults(t, kept)
-	f := w.views[resultsFile].(*flatFile)
+	f := w.views[resultsFile].(*resultsView)
 	for n := range 1500 {
 		id := fmt.Sprint(n)
 		w.do("SET", layout.Result(id), `{"task_id": "`+id+`", "result": 1, "saved_at": 1}`)

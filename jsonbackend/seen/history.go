@@ -82,6 +82,39 @@ func Open(d disk.Disk, path string) (*History, error) {
 	return h, nil
 }
 
+// Torn is what a history ends in that is not whole.
+type Torn struct {
+	Offset, Bytes int
+	Versions      int // that are whole behind it: more than a crash leaves, and forgotten with it
+}
+
+// Check reads what is remembered at path as Open does, and changes nothing.
+func Check(d disk.Disk, path string) (*History, Torn, error) {
+	h, err := Open(d, path)
+	if err != nil || !h.torn {
+		return h, Torn{}, err
+	}
+	text, err := disk.ReadFile(d, path)
+	if err != nil {
+		return nil, Torn{}, fmt.Errorf("remembered versions: %w", err)
+	}
+	t := Torn{Offset: h.size, Bytes: len(text) - h.size}
+	for at := h.size; ; {
+		n := bytes.Index(text[at:], []byte("\nversion "))
+		if n < 0 {
+			return h, t, nil
+		}
+		at += n + 1
+		if b, ok := parseBlock(text, at); ok {
+			t.Versions++
+			at = b.end - 1
+		}
+	}
+}
+
+// Len is how many versions there are.
+func (h *History) Len() int { return len(h.versions) }
+
 // Close gives back the file.
 func (h *History) Close() error {
 	if h.file == nil {

@@ -44,6 +44,11 @@ func BenchmarkIndentRecord(b *testing.B) {
 	benchmark(b, src, func(dst []byte) ([]byte, error) { return pyjson.Indent(dst, src, 1) })
 }
 
+func BenchmarkRespaceRecord(b *testing.B) {
+	src := result(1)
+	benchmark(b, src, func(dst []byte) ([]byte, error) { return pyjson.Respace(dst, src, 1), nil })
+}
+
 // Records that are all keys and small values, as metrics are.
 func BenchmarkIndentMetric(b *testing.B) {
 	src := []byte(`{"topic": "tenant:42:orders", "agent": "bot \ud83e\udd16", "runner_id": "runner-1", "event": "task_processed", "task_id": "task-0", ` +

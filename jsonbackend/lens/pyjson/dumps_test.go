@@ -54,6 +54,32 @@ func TestIndentAtLevel(t *testing.T) {
 	}
 }
 
+// The law of Respace, and that it takes anything.
+func checkRespace(t *testing.T, text []byte) {
+	t.Helper()
+	pyjson.Respace(nil, text, 0)
+	dumps, err := pyjson.Dumps(nil, text)
+	if err != nil {
+		return
+	}
+	for level := range 3 {
+		want, err := pyjson.Indent([]byte("kept"), dumps, level)
+		if got := pyjson.Respace([]byte("kept"), dumps, level); err == nil && !bytes.Equal(got, want) {
+			t.Fatalf("Respace(%s, %d):\n%s\nwant:\n%s", dumps, level, got, want)
+		}
+	}
+}
+
+func TestRespaceIsIndentOfDumps(t *testing.T) {
+	for _, text := range corpus() {
+		checkRespace(t, text)
+	}
+	for _, text := range []string{"{", "[[", "}}", ",", `"`, `"\`, "[,", "]{,"} {
+		checkRespace(t, []byte(text))
+	}
+	rapid.Check(t, func(r *rapid.T) { checkRespace(t, jsonText(4).Draw(r, "text")) })
+}
+
 // An error after duplicate keys has its place in the source.
 func TestErrorAfterDuplicateKeys(t *testing.T) {
 	for _, c := range []struct {

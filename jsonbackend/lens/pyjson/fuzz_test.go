@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/omniproxy/omniproxy/jsonbackend/lens/pyjson"
 )
 
@@ -19,7 +21,9 @@ func FuzzDumps(f *testing.F) {
 			t.Fatalf("Check and Dumps disagree: %v", err)
 		}
 		indented, indentErr := pyjson.Indent([]byte("kept"), text, 3)
+		checkRespace(t, text)
 		list, listErr := pyjson.ParseList(text, 0)
+		checkReadList(t, text)
 		if err != nil {
 			if string(dumps) != "kept" || string(indented) != "kept" || indentErr == nil || listErr == nil {
 				t.Fatalf("%v, but %q, %q, %v, %v", err, dumps, indented, indentErr, listErr)
@@ -43,6 +47,21 @@ func FuzzDumps(f *testing.F) {
 			checkEditedList(t, list, text)
 		}
 	})
+}
+
+// checkReadList compares with ParseList, pieces of many sizes.
+func checkReadList(t *testing.T, text []byte) {
+	t.Helper()
+	want, wantErr := pyjson.ParseList(text, 0)
+	for size := 1; size < 2*len(text)+2; size += size/2 + 1 {
+		got, err := pyjson.ReadListInPieces(bytes.NewReader(text), 0, size, func(pyjson.Ref, pyjson.Member) (bool, error) { return false, nil })
+		if diff := cmp.Diff(wantErr, err); diff != "" {
+			t.Fatalf("%q in pieces of %d (-want +got):\n%s", text, size, diff)
+		}
+		if err == nil && (!bytes.Equal(got.Bytes(), text) || got.Len() != want.Len()) {
+			t.Fatalf("%q in pieces of %d: %d members, %q", text, size, got.Len(), got.Bytes())
+		}
+	}
 }
 
 func same(t *testing.T, what string, f func(dst, src []byte) ([]byte, error), src, want []byte) {

@@ -32,3 +32,50 @@ func appendLine(dst []byte, level int) []byte {
 	}
 	return append(dst, spaces[:n]...)
 }
+
+// Respace is Indent for a text that Dumps printed, twice as fast: it only sets
+// the white space. What it makes of other bytes says nothing, but is always the
+// same.
+//
+// Law: Respace(Dumps(src)) == Indent(Dumps(src)).
+func Respace(dst, src []byte, level int) []byte {
+	from := 0 // what stands before is done
+	for i := 0; i < len(src); i++ {
+		switch c := src[i]; c {
+		case '"':
+			i += stringEnd(src[i:])
+		case '{', '[':
+			if i+1 < len(src) && src[i+1] == closer(c) {
+				i++
+				continue
+			}
+			level++
+			dst = appendLine(append(dst, src[from:i+1]...), level)
+			from = i + 1
+		case ',':
+			dst = appendLine(append(dst, src[from:i+1]...), level)
+			i += min(len(", "), len(src)-i) - 1
+			from = i + 1
+		case '}', ']':
+			level = max(level-1, 0)
+			dst = appendLine(append(dst, src[from:i]...), level)
+			from = i
+		}
+	}
+	return append(dst, src[from:]...)
+}
+
+// stringEnd is where the string literal ends that b begins with: at its last
+// quote, or with b.
+func stringEnd(b []byte) int {
+	for i := 1; i < len(b); i++ {
+		switch i += plainLen(b[i:]); {
+		case i == len(b):
+		case b[i] == '"':
+			return i
+		case b[i] == '\\':
+			i++
+		}
+	}
+	return len(b)
+}

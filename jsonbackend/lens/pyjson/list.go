@@ -24,7 +24,12 @@ import (
 // takes some 70 bytes per member beside them. Members that were removed are
 // not given back: parse anew what lives long. A List is not safe for
 // concurrent use.
+//
+// A value that somebody else can say need not be in memory here: see Forget.
 type List struct {
+	// Recall appends the value of a member that was forgotten: always the same.
+	Recall func(dst []byte, r Ref) []byte
+
 	doc         []byte
 	level       int
 	open, close int // where the brackets stand in doc
@@ -61,6 +66,7 @@ type member struct {
 	prev, next Ref
 	shadows    Ref // the member before it with the same key; 0 for none
 	state      state
+	forgotten  bool // the value is what Recall says
 }
 
 type state uint8
@@ -77,18 +83,12 @@ const (
 func ParseList(doc []byte, level int) (*List, error) {
 	s := scanner{src: doc, depth: level}
 	if len(doc) > math.MaxInt32 {
-		return nil, s.fail(0, "Document of more than 2 GiB")
+		return nil, tooLong()
 	}
-	if err := s.begin(); err != nil {
+	if err := s.container(); err != nil {
 		return nil, err
 	}
 	l := &List{doc: doc, level: level, open: s.pos}
-	if c := s.peek(); c != '{' && c != '[' {
-		if err := s.value(); err != nil {
-			return nil, err
-		}
-		return nil, s.fail(l.open, "Expecting an object or an array")
-	}
 	if err := l.scan(&s); err != nil {
 		return nil, err
 	}
@@ -101,6 +101,25 @@ func ParseList(doc []byte, level int) (*List, error) {
 		l.reindex()
 	}
 	return l, nil
+}
+
+func tooLong() error {
+	return &SyntaxError{Line: 1, Column: 1, Msg: "Document of more than 2 GiB"}
+}
+
+// container goes to the document's value, which must be an object or an array.
+func (s *scanner) container() error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	if c := s.peek(); c == '{' || c == '[' {
+		return nil
+	}
+	start := s.pos
+	if err := s.value(); err != nil {
+		return err
+	}
+	return s.fail(start, "Expecting an object or an array")
 }
 
 // scan enters the members of the container that s stands before.
@@ -158,8 +177,19 @@ func (l *List) Len() int { return l.live }
 // removed.
 func (l *List) All() iter.Seq2[Ref, Member] {
 	return func(yield func(Ref, Member) bool) {
+		for r := range l.Refs() {
+			if !yield(r, l.Member(r)) {
+				return
+			}
+		}
+	}
+}
+
+// Refs is All without a look at the members.
+func (l *List) Refs() iter.Seq[Ref] {
+	return func(yield func(Ref) bool) {
 		for r := l.members[End].next; r != End; r = l.members[r].next {
-			if l.members[r].state == live && !yield(r, l.Member(r)) {
+			if l.members[r].state == live && !yield(r) {
 				return
 			}
 		}
@@ -180,9 +210,9 @@ func (l *List) Shadowed() iter.Seq[Member] {
 
 // Member is the member that r names.
 func (l *List) Member(r Ref) Member {
-	m := Member{Value: l.value(r), Offset: -1}
+	m := Member{Value: l.Value(r), Offset: -1}
 	if l.IsObject() {
-		m.Key = l.key(r)
+		m.Key = l.Key(r)
 	}
 	if r <= l.parsed {
 		m.Offset = int(l.members[r].key)
@@ -190,7 +220,8 @@ func (l *List) Member(r Ref) Member {
 	return m
 }
 
-func (l *List) key(r Ref) []byte {
+// Key is the key of the member of an object that r names.
+func (l *List) Key(r Ref) []byte {
 	m := &l.members[r]
 	if r > l.parsed {
 		return l.keys[m.key:m.colon:m.colon]
@@ -198,9 +229,12 @@ func (l *List) key(r Ref) []byte {
 	return l.doc[m.key:m.colon:m.colon]
 }
 
-func (l *List) value(r Ref) []byte {
+// Value is the value of the member that r names.
+func (l *List) Value(r Ref) []byte {
 	m := &l.members[r]
 	switch n := l.nested[r]; {
+	case m.forgotten:
+		return l.Recall(nil, r)
 	case n != nil:
 		return n.Bytes()
 	case m.text != nil:
@@ -223,7 +257,7 @@ func (l *List) unlink(r Ref) {
 	m := &l.members[r]
 	l.members[m.prev].next = m.next
 	l.members[m.next].prev = m.prev
-	m.state = removed
+	m.state, m.forgotten = removed, false
 	m.text = nil
 	delete(l.nested, r)
 }
@@ -260,9 +294,47 @@ func (l *List) Insert(before Ref, key, value []byte) Ref {
 
 // Replace gives a member a new value, which stands as it is.
 func (l *List) Replace(r Ref, value []byte) {
-	l.members[r].text = value
+	l.members[r].text, l.members[r].forgotten = value, false
 	delete(l.nested, r)
 }
+
+// Forget lets go of a member's value: until it is replaced it is what Recall
+// says. The document that was parsed stays in memory until Shed.
+func (l *List) Forget(r Ref) {
+	l.members[r].text, l.members[r].forgotten = nil, true
+	delete(l.nested, r)
+}
+
+// Shed copies what is needed of the document that was parsed, so that the rest
+// can go, if that is most of it: values that were forgotten, replaced or
+// removed.
+func (l *List) Shed() {
+	kept := len(l.doc)
+	for i := range l.members[1 : l.parsed+1] {
+		if m := &l.members[1+i]; m.elsewhere() {
+			kept -= int(m.end - m.value)
+		}
+	}
+	if kept > len(l.doc)/2 {
+		return
+	}
+	doc, from := make([]byte, 0, kept), 0
+	for i := range l.members[1 : l.parsed+1] {
+		m := &l.members[1+i]
+		end := m.end
+		if m.elsewhere() {
+			m.end = m.value
+		}
+		gone := uint32(from - len(doc))
+		doc, from = append(doc, l.doc[from:m.end]...), int(end)
+		m.key, m.colon, m.value, m.end = m.key-gone, m.colon-gone, m.value-gone, m.end-gone
+	}
+	l.close -= from - len(doc)
+	l.doc = append(doc, l.doc[from:]...)
+}
+
+// elsewhere reports whether the value is not what doc has.
+func (m *member) elsewhere() bool { return m.forgotten || m.text != nil || m.state == removed }
 
 // Remove takes a member out, with those that it shadows.
 func (l *List) Remove(r Ref) {
@@ -290,7 +362,7 @@ func (l *List) Nest(r Ref) (*List, error) {
 	if n := l.nested[r]; n != nil {
 		return n, nil
 	}
-	n, err := ParseList(l.value(r), l.level+1)
+	n, err := ParseList(l.Value(r), l.level+1)
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ func (l *List) slot(key []byte) *int32 {
 	var room, other [64]byte
 	key = canonical(room[:0], key)
 	return l.index.slot(key, func(n int32) bool {
-		return bytes.Equal(canonical(other[:0], l.key(Ref(n))), key)
+		return bytes.Equal(canonical(other[:0], l.Key(Ref(n))), key)
 	})
 }
 
@@ -35,7 +35,7 @@ func (l *List) enter(r Ref) {
 		l.reindex()
 		return
 	}
-	slot := l.slot(l.key(r))
+	slot := l.slot(l.Key(r))
 	if old := Ref(*slot); old != End && l.members[old].state == live {
 		l.members[old].state = shadowed
 		l.members[r].shadows = old

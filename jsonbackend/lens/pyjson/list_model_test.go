@@ -144,7 +144,7 @@ func TestListLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := drawModel(t)
 		m.dropFirst()
-		l, err := pyjson.ParseList([]byte(m.text()), level)
+		l, err := drawList(t, m.text())
 		if err != nil {
 			t.Fatalf("ParseList(%q): %v", m.text(), err)
 		}
@@ -155,6 +155,28 @@ func TestListLaws(t *testing.T) {
 		}
 	})
 }
+
+// drawList parses a text, as a whole or in pieces. The list may forget values.
+func drawList(t *rapid.T, text string) (l *pyjson.List, err error) {
+	said := memory{}
+	if rapid.Bool().Draw(t, "whole") {
+		l, err = pyjson.ParseList([]byte(text), level)
+	} else {
+		l, err = pyjson.ReadListInPieces(strings.NewReader(text), level, rapid.IntRange(1, 30).Draw(t, "size"), func(r pyjson.Ref, m pyjson.Member) (bool, error) {
+			said[r] = string(m.Value)
+			return rapid.Bool().Draw(t, "forget"), nil
+		})
+	}
+	if err == nil {
+		l.Recall = said.recall
+	}
+	return l, err
+}
+
+// memory is what a list has forgotten.
+type memory map[pyjson.Ref]string
+
+func (m memory) recall(dst []byte, r pyjson.Ref) []byte { return append(dst, m[r]...) }
 
 // randomEdit does one edit to both.
 func randomEdit(t *rapid.T, l *pyjson.List, m *model) {
@@ -170,8 +192,19 @@ func randomEdit(t *rapid.T, l *pyjson.List, m *model) {
 	if len(live) > 0 {
 		i = rapid.IntRange(-1, len(live)-1).Draw(t, "member")
 	}
-	op := rapid.SampledFrom([]string{"insert", "replace", "remove"}).Draw(t, "op")
+	op := rapid.SampledFrom([]string{"insert", "replace", "remove", "forget", "shed"}).Draw(t, "op")
 	switch {
+	case op == "forget" && i >= 0:
+		said, before := memory{refs[i]: string(l.Value(refs[i]))}, l.Recall
+		l.Recall = func(dst []byte, r pyjson.Ref) []byte {
+			if r == refs[i] {
+				return said.recall(dst, r)
+			}
+			return before(dst, r)
+		}
+		l.Forget(refs[i])
+	case op == "shed":
+		l.Shed()
 	case op == "remove" && i >= 0:
 		l.Remove(refs[i])
 		m.remove(live[i])

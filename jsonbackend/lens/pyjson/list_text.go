@@ -72,10 +72,13 @@ func (l *List) write(t *text, r Ref) {
 	case r <= l.parsed:
 		t.span(int(m.key), int(m.value))
 	case l.IsObject():
-		t.bytes(l.key(r))
+		t.bytes(l.Key(r))
 		t.bytes([]byte(": "))
 	}
 	switch n := l.nested[r]; {
+	case m.forgotten:
+		t.room = l.Recall(t.room[:0], r)
+		t.bytes(t.room)
 	case n != nil:
 		for p := range n.pieces() {
 			t.bytes(p)
@@ -93,6 +96,7 @@ type text struct {
 	from, to int
 	yield    func([]byte) bool
 	stopped  bool
+	room     []byte // for a value that was forgotten
 }
 
 func (t *text) span(from, to int) {
