@@ -21,8 +21,9 @@ run: build ## serve sample OmniDaemon data in ./sample on 127.0.0.1:6380
 
 .PHONY: run-proxy
 run-proxy: build deps ## start a redis-server on 127.0.0.1:6379 and a proxy in front of it on 127.0.0.1:6380
-	@redis-server --bind 127.0.0.1 --port 6379 --save '' --appendonly no --loglevel warning & redis=$$!; \
-	trap "kill $$redis" EXIT; ./omniproxy --backend redis --upstream redis://127.0.0.1:6379
+	@redis-server --bind 127.0.0.1 --port 6379 --save '' --appendonly no >/dev/null & redis=$$!; \
+	trap "kill $$redis" EXIT; for _ in {1..50}; do redis-cli -p 6379 ping >/dev/null 2>&1 && break; sleep 0.1; done; \
+	./omniproxy --backend redis --upstream redis://127.0.0.1:6379
 
 .PHONY: test
 test: deps ## install what the tests need (redis-server, redis-cli, redis-py), then run all of them
@@ -52,10 +53,18 @@ cross: ## build for macOS and Windows
 crash: deps ## kill omniproxy under load 500 times in each mode of --fsync, and compare (KILLS=n; SEED=n repeats a run)
 	go test ./integration -run '^TestNothingAcknowledgedIsLostWhenKilled$$' -v -count 1 -timeout 6h -kills $(or $(KILLS),500) -seed $(or $(SEED),0)
 
+.PHONY: faults
+faults: deps ## a million commands through the proxy, in each pool, over networks that fail (COMMANDS=n; SEED=n repeats a run)
+	go test ./passthrough -run '^TestNoFaultMixesUpRepliesOrRepeatsCommands$$' -v -count 1 -timeout 2h -commands $(or $(COMMANDS),1000000) -seed $(or $(SEED),0)
+
 .PHONY: storm
 storm: deps ## OmniDaemon's JSON store, editors and clients write one folder for minutes (STORM=10m for longer); every interleaving of the merge
 	OMNIPROXY_STORM=$(or $(STORM),2m) go test -timeout 60m -count 1 -v ./integration -run TestAStorm
 	OMNIPROXY_EXHAUSTIVE=1 go test -timeout 60m -count 1 -v ./jsonbackend -run 'TestNoInterleaving|TestNoCrash|TestNoPowerCut|TestNoFailure|TestWithoutExchange'
+
+.PHONY: crowd
+crowd: deps ## 5,000 idle clients of the proxy and 500 busy ones: memory of an idle one, connections at Redis, goroutines
+	go test ./integration -run '^$$' -bench Crowd -benchtime 50000x
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser of foreign bytes, 30 s each (FUZZTIME=10m for longer)

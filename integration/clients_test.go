@@ -57,6 +57,10 @@ func goRedis(t *testing.T, o *omniproxy, proto int) *redis.Client {
 
 func TestGoRedisWorks(t *testing.T) {
 	t.Parallel()
+	goRedisWorks(t, serve(t, t.TempDir()))
+}
+
+func goRedisWorks(t *testing.T, o *omniproxy) {
 	chapters := map[string]func(*testing.T, *redis.Client){
 		"connection":   goRedisConnects,
 		"values":       goRedisReadsValues,
@@ -65,7 +69,6 @@ func TestGoRedisWorks(t *testing.T) {
 		"streams":      goRedisStreams,
 		"blocking":     goRedisBlocks,
 	}
-	o := serve(t, t.TempDir())
 	for proto := 2; proto <= 3; proto++ {
 		for name, chapter := range chapters {
 			t.Run(fmt.Sprintf("RESP%d/%s", proto, name), func(t *testing.T) {

@@ -88,13 +88,18 @@ func TestTheRedisStoreReadsWhatTheJSONStoreWrote(t *testing.T) {
 
 func TestTheEventBusWorks(t *testing.T) {
 	t.Parallel()
+	theEventBusWorks(t, serve(t, t.TempDir()))
+}
+
+func theEventBusWorks(t *testing.T, o *omniproxy) {
+	t.Helper()
 	want := `40 tasks done once each by 2 consumers
 tried 3 times, then a dead letter
 an abandoned task is done by another consumer
 streams, groups, dead letters and events are listed
 unsubscribing woke the waiting readers with NOGROUP
 `
-	if diff := cmp.Diff(want, output(t, python(t, "bus.py", serve(t, t.TempDir()).url("")))); diff != "" {
+	if diff := cmp.Diff(want, output(t, python(t, "bus.py", o.url("")))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -108,7 +113,7 @@ type consumers struct {
 // consume subscribes so many consumers to a topic and waits until they wait for tasks.
 func consume(t *testing.T, o *omniproxy, topic string, count int) consumers {
 	t.Helper()
-	cmd := python(t, "consumer.py", o.url(""), topic, "worker", strconv.Itoa(count))
+	cmd := python(t, "consumer.py", o.url(""), "worker", strconv.Itoa(count), topic)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +23,9 @@ const (
 	errTransaction wire.Error = "ERR omniproxy: the upstream Redis was lost during the transaction"
 	// errExecLost is what EXEC says then.
 	errExecLost wire.Error = "EXECABORT Transaction discarded because omniproxy: the upstream Redis was lost during the transaction"
+	// errIdle and errExecIdle are told in their place where it was the client that kept a connection for too long.
+	errIdle     wire.Error = "ERR omniproxy: the transaction was idle for longer than --pin-time and is over"
+	errExecIdle wire.Error = "EXECABORT Transaction discarded because omniproxy: it was idle for longer than --pin-time"
 )
 
 // Options are how to reach Redis, and limits. Zero values mean the defaults.
@@ -31,11 +35,15 @@ type Options struct {
 	Pool      Pool
 	// Passthrough sends AUTH and HELLO with credentials to Redis. Else they are checked here.
 	Passthrough  bool
-	DialTimeout  time.Duration // of a connection with its handshake; 5 s
-	QueueTimeout time.Duration // how long a command waits for a connection; 5 s
-	Buffers      int64         // bytes of requests under way, of all clients; 256 MiB
-	Lanes        int           // connections that clients of one protocol, database and user share; 1
-	Pins         int           // connections leased to clients with state, or waiting to be; 1000
+	DialTimeout  time.Duration       // of a connection with its handshake; 5 s
+	QueueTimeout time.Duration       // how long a command waits for a connection; 5 s
+	ReadTimeout  time.Duration       // how long Redis may owe a reply and send nothing; 60 s, negative: for ever
+	PinTime      time.Duration       // how long a client may send nothing inside MULTI or WATCH, on Shared; 5 min, negative: for ever
+	DrainTimeout time.Duration       // after which clients are cut that a drain has not let go; 1 s
+	Buffers      int64               // bytes of requests under way, of all clients; 256 MiB
+	Lanes        int                 // connections that clients of one protocol, database and user share; 1
+	Pins         int                 // connections leased to clients with state, or waiting to be; 1000
+	Self         func(net.Addr) bool // whether connecting there leads to the proxy itself; nil: it never does
 	Events       Events
 }
 
@@ -51,8 +59,11 @@ const (
 
 // Events are what a Backend reports; nil functions are not called.
 type Events struct {
-	Found func(Found)     // Redis is there, or there again
-	Lost  func(err error) // it is not; told once
+	Found func(Found) // Redis is there, or there again, or it is another one than before
+	// Lost: it is not, for so long; told at once, when that is 0, and then ever more rarely.
+	Lost func(err error, since time.Duration)
+	// Silent: Redis is there, but connections on which it owed replies were silent for too long, and were replaced.
+	Silent func(connections int)
 }
 
 // Backend is a Redis behind a proxy.
@@ -62,17 +73,16 @@ type Backend struct {
 	control    *control
 	handlers   map[string]resp.ConnectionHandler
 	goroutines sync.WaitGroup
-	pending    atomic.Int64 // bytes of requests under way
-	killed     atomic.Int64 // when a client sent CLIENT KILL or changed users, in Unix milliseconds
+	pending    atomic.Int64  // bytes of requests under way
+	killed     atomic.Int64  // when a client sent CLIENT KILL or changed users, in Unix milliseconds
+	dials      chan struct{} // who connects at the moment
+	tally      tally
 
-	mu    sync.Mutex
-	conns map[*conn]struct{}
-	dbs   map[string]bool // where clients have been
-	pool  pool
-	life  string // of Redis, when it was seen last
-	lost  bool   // it was told that Redis is not there
-
-	watching bool // a goroutine looks for Redis
+	mu     sync.Mutex
+	conns  map[*conn]struct{}
+	dbs    map[string]bool // where clients have been
+	pool   pool
+	health health
 
 	ctx  context.Context // of the dialing, which ends with stop
 	stop context.CancelFunc
@@ -85,15 +95,22 @@ func Open(o Options) (*Backend, error) {
 	o.Buffers = cmp.Or(o.Buffers, 256<<20)
 	o.Lanes = cmp.Or(o.Lanes, 1)
 	o.Pins = cmp.Or(o.Pins, 1000)
-	up, err := newUpstream(o.URL, o.DialTimeout, o.TLSConfig)
+	o.ReadTimeout = cmp.Or(o.ReadTimeout, time.Minute)
+	o.DrainTimeout = cmp.Or(o.DrainTimeout, time.Second)
+	o.PinTime = cmp.Or(o.PinTime, 5*time.Minute)
+	up, err := newUpstream(o)
 	if err != nil {
 		return nil, err
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	b := &Backend{options: o, up: up, handlers: resp.ConnectionHandlers(), conns: map[*conn]struct{}{}, dbs: map[string]bool{}, watching: true, ctx: ctx, stop: stop}
+	b := &Backend{
+		options: o, up: up, handlers: resp.ConnectionHandlers(), dials: make(chan struct{}, dialsAtOnce),
+		conns: map[*conn]struct{}{}, dbs: map[string]bool{}, ctx: ctx, stop: stop,
+	}
 	b.control = &control{up: up, login: b.own()}
 	b.pool.lanes, b.pool.idle = map[identity][]*link{}, map[identity][]*link{}
-	b.goroutines.Go(b.watch)
+	b.look()
+	b.goroutines.Go(b.patrol)
 	return b, nil
 }
 
@@ -113,55 +130,12 @@ func (b *Backend) own() credential {
 	return credential{b.up.options.Username, b.up.options.Password}
 }
 
-// watch looks for Redis until it is there.
-func (b *Backend) watch() {
-	for wait := firstWait; ; wait = min(2*wait, mostWait) {
-		found, err := b.control.look(b.ctx)
-		if b.ctx.Err() != nil {
-			return
-		}
-		if err == nil {
-			b.mu.Lock()
-			b.watching, b.lost, b.life = false, false, found.life
-			b.mu.Unlock()
-			if b.options.Events.Found != nil {
-				b.options.Events.Found(found)
-			}
-			return
-		}
-		b.trouble(err)
-		select {
-		case <-b.ctx.Done():
-			return
-		case <-time.After(max(wait, lookAgain)):
-		}
-	}
-}
-
-// trouble reports, once until Redis is found again, that it cannot be reached.
-func (b *Backend) trouble(err error) {
-	b.mu.Lock()
-	told, watching := b.lost, b.watching
-	b.lost, b.watching = true, true
-	b.mu.Unlock()
-	if !told && b.options.Events.Lost != nil {
-		b.options.Events.Lost(err)
-	}
-	if !watching {
-		b.goroutines.Go(b.watch)
-	}
-}
-
-// found is in which life Redis was seen last.
-func (b *Backend) found() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.life
-}
-
 // Connect implements [resp.Backend].
 func (b *Backend) Connect(s *resp.Session) resp.Conn {
-	c := &conn{b: b, s: s, key: identity{proto: 2, db: b.up.options.DB, login: b.login()}}
+	c := &conn{b: b, s: s, key: identity{proto: 2, db: b.up.options.DB, login: b.login()}, allowed: mostReplies}
+	if b.options.Pool == Shared {
+		c.allowed = fewReplies
+	}
 	b.mu.Lock()
 	b.conns[c] = struct{}{}
 	b.mu.Unlock()

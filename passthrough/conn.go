@@ -2,6 +2,7 @@ package passthrough
 
 import (
 	"sync"
+	"time"
 
 	"github.com/omniproxy/omniproxy/resp"
 	"github.com/omniproxy/omniproxy/resp/wire"
@@ -19,6 +20,9 @@ type conn struct {
 	key      identity // what the client asked to be, where it has no wire of its own
 	inflight int      // replies that are to come
 	bytes    int      // of the commands they answer
+	allowed  int      // so many replies may be to come
+	slow     bool     // it does not read as fast as it is answered: what it asks goes to a wire of its own
+	length   int      // of the reply that has begun, as far as it has come
 	flowing  bool     // a reply has begun in the session's Out
 	open     bool     // a push has begun there
 	waits    bool     // Do said that it waits
@@ -29,11 +33,20 @@ type conn struct {
 }
 
 // blocked is a blocking command that is outstanding.
-type blocked struct{ timeout []byte } // what it is answered with when its time is over
+type blocked struct {
+	timeout []byte        // what it is answered with when its time is over
+	limit   time.Duration // that time; 0 if it has none, or it is not known
+}
 
 const (
 	mostReplies = 1024    // that one client may have to come
 	mostBytes   = 1 << 20 // of requests that one client may have under way, and of replies that it has not read
+
+	// On a wire that is shared nobody waits for a client to read. So it begins with few replies to come, which become more
+	// while it reads them; who does not read goes to a wire of its own, and who has too much to read is closed.
+	fewReplies  = 64
+	mostUnread  = 1 << 30
+	shortEnough = 64 << 10 // so long a reply goes to a shared wire again
 )
 
 // outcome is what became of a command.
@@ -71,12 +84,15 @@ func (c *conn) Do(batch []resp.Command) (int, resp.Progress) {
 		}
 		taken += n
 	}
+	if c.bytes >= mostBytes && c.full() { // or the next long one would be read before it has to wait
+		return taken, resp.Following
+	}
 	return taken, resp.Done
 }
 
 // full reports whether the client must not have more under way; the session goes on by itself when it may.
 func (c *conn) full() bool {
-	if c.inflight > 0 && (c.inflight >= mostReplies || c.bytes >= mostBytes || c.b.pending.Load() > c.b.options.Buffers) {
+	if c.inflight > 0 && (c.inflight >= c.allowed || c.bytes >= mostBytes || c.b.pending.Load() > c.b.options.Buffers) {
 		c.wait(c.inflight / 2)
 		return true
 	}
@@ -185,8 +201,12 @@ func (c *conn) deliver(p []byte, replies, size int, goesOn, wait bool) {
 			c.s.Out.Piece(p)
 			c.mu.Lock()
 		} else {
-			c.s.Out.Add(p)
+			c.unread(c.s.Out.Add(p))
 		}
+	}
+	if c.length += len(p); replies > 0 {
+		c.slow = c.slow && (!wait || c.length/replies > shortEnough)
+		c.length = 0
 	}
 	if c.inflight -= replies; size > 0 {
 		c.bytes -= size
@@ -204,8 +224,21 @@ func (c *conn) deliver(p []byte, replies, size int, goesOn, wait bool) {
 		c.s.Out.Wake()
 	}
 	if c.waits && c.inflight <= c.resumeAt {
+		if !c.slow {
+			c.allowed = min(2*c.allowed, mostReplies)
+		}
 		c.waits = false
 		c.s.Resume()
+	}
+}
+
+// unread judges a client by what it has not read of what came on a shared wire.
+func (c *conn) unread(size int) {
+	if size > mostBytes {
+		c.slow, c.allowed = true, fewReplies
+	}
+	if size > mostUnread {
+		c.s.Kill()
 	}
 }
 

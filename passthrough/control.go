@@ -3,12 +3,9 @@ package passthrough
 import (
 	"bytes"
 	"context"
-	"net"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/omniproxy/omniproxy/resp/wire"
 )
 
 // Found is what the upstream says about itself.
@@ -16,6 +13,7 @@ type Found struct {
 	Version string // "7.0.15"
 	Role    string // master or slave
 	Mode    string // standalone, cluster or sentinel
+	Refused string // Redis' error, if it did not say; then the others are "unknown"
 
 	life string // of the process: another one after a restart
 }
@@ -27,7 +25,7 @@ type control struct {
 	login credential
 
 	mu    sync.Mutex // one look at a time
-	at    time.Time
+	at    time.Time  // of the last look
 	found Found
 	err   error
 }
@@ -35,25 +33,38 @@ type control struct {
 // lookAgain is how long what look found counts: many who lost Redis at once share a look.
 const lookAgain = 100 * time.Millisecond
 
-// look asks who is there.
+// look asks who is there, unless that was asked a moment ago.
 func (c *control) look(ctx context.Context) (Found, error) {
+	return c.lookSince(ctx, time.Now().Add(-lookAgain))
+}
+
+// lookSince asks who is there, unless that was asked since then.
+func (c *control) lookSince(ctx context.Context, then time.Time) (Found, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.at.IsZero() && time.Since(c.at) < lookAgain {
+	if c.at.After(then) {
 		return c.found, c.err
 	}
+	began := time.Now()
 	nc, replies, err := c.up.connect(ctx, identity{login: c.login}, "INFO")
 	if err == nil {
 		nc.Close()
-		c.found = Found{
-			Version: field(replies[0], "redis_version"),
-			Role:    field(replies[0], "role"),
-			Mode:    field(replies[0], "redis_mode"),
-			life:    field(replies[0], "run_id"),
+		c.found = readInfo(replies[0])
+		if refused := refusal(c.found.Refused); refused != "" && !refused.lasts() {
+			err = refused
 		}
 	}
-	c.at, c.err = time.Now(), err
+	c.at, c.err = began, err
 	return c.found, err
+}
+
+// readInfo reads a reply to INFO.
+func readInfo(reply []byte) Found {
+	f := Found{Version: field(reply, "redis_version"), Role: field(reply, "role"), Mode: field(reply, "redis_mode"), life: field(reply, "run_id")}
+	if reply[0] == '-' {
+		f.Refused = string(bytes.TrimSpace(reply[1:]))
+	}
+	return f
 }
 
 // alive reports whether the process that was found in an earlier life is there still.
@@ -64,56 +75,18 @@ func (c *control) alive(life string) bool {
 	return err == nil && life != "" && found.life == life
 }
 
-// unblock ends the commands that block the connections with these addresses, as Redis knows them: as if their time were
-// over (TIMEOUT), or with an error (ERROR).
-func (c *control) unblock(ctx context.Context, addrs []string, how string) error {
-	nc, replies, err := c.up.connect(ctx, identity{login: c.login}, "CLIENT LIST")
-	if err != nil {
-		return err
+// unblock ends the commands that block the connections with these ids: as if their time were over (TIMEOUT), or with an
+// error (ERROR).
+func (c *control) unblock(ctx context.Context, login credential, ids [][]byte, how string) error {
+	asked := make([]string, len(ids))
+	for i, id := range ids {
+		asked[i] = "CLIENT UNBLOCK " + string(id) + " " + how
 	}
-	defer nc.Close()
-	if deadline, ok := ctx.Deadline(); ok {
-		nc.SetDeadline(deadline)
+	nc, _, err := c.up.connect(ctx, identity{login: login}, asked...)
+	if err == nil {
+		nc.Close()
 	}
-	ids := clientIDs(replies[0])
-	var w wire.Writer
-	n := 0
-	for _, addr := range addrs {
-		if id := ids[addr]; id != nil {
-			writeCommand(&w, []byte("CLIENT"), []byte("UNBLOCK"), id, []byte(how))
-			n++
-		}
-	}
-	return roundTrip(nc, w.Bytes(), n)
-}
-
-func roundTrip(nc net.Conn, request []byte, replies int) error {
-	if replies == 0 {
-		return nil
-	}
-	if _, err := nc.Write(request); err != nil {
-		return err
-	}
-	_, err := readReplies(nc, replies)
 	return err
-}
-
-// clientIDs reads CLIENT LIST: the id of each address.
-func clientIDs(list []byte) map[string][]byte {
-	ids := map[string][]byte{}
-	for line := range bytes.Lines(list) {
-		var id, addr []byte
-		for _, f := range bytes.Fields(line) {
-			switch name, value, _ := bytes.Cut(f, []byte("=")); string(name) {
-			case "id":
-				id = value
-			case "addr":
-				addr = value
-			}
-		}
-		ids[string(addr)] = id
-	}
-	return ids
 }
 
 // field is a line of INFO; "unknown" where there is none.

@@ -1,8 +1,8 @@
 package passthrough
 
 import (
-	"bytes"
 	"fmt"
+	"time"
 
 	"github.com/omniproxy/omniproxy/resp/wire"
 )
@@ -48,7 +48,10 @@ func (l *link) probe(replies [][]byte) error {
 		return nil
 	}
 	l.transacts = string(replies[0]) == "+OK\r\n" && string(replies[1]) == "*0\r\n"
-	if string(replies[0]) == "+OK\r\n" && !l.transacts {
+	switch refused := replies[0][0] == '-'; {
+	case !refused && string(replies[0]) != "+OK\r\n", refused && replies[1][0] != '-':
+		return fmt.Errorf("MULTI and EXEC are answered with %.60q", replies)
+	case !refused && !l.transacts:
 		l.asked = nil // the next connection is not led into a transaction
 		return fmt.Errorf("MULTI is not ended by EXEC, but by %.60q", replies[1])
 	}
@@ -77,7 +80,7 @@ func (b *Backend) lease(c *conn, better, id identity) *pin {
 		}
 	}
 	if b.options.Pool == Shared {
-		if b.pool.pins >= b.options.Pins && !b.dropIdle() {
+		if !b.room() {
 			return nil
 		}
 		b.pool.pins++
@@ -105,8 +108,12 @@ func (b *Backend) giveBack(p *pin) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	l := p.link
+	if p.relieved {
+		l.close()
+		return
+	}
 	l.mu.Lock()
-	id, fit := l.id, !l.closed && l.id.name == "" && l.restore == nil && b.pool.spare < mostIdle
+	id, fit := l.id, !l.closed && !l.spoiled && l.id.name == "" && l.restore == nil && b.pool.spare < mostIdle
 	l.owner = nil
 	l.mu.Unlock()
 	if !fit {
@@ -121,7 +128,7 @@ func (b *Backend) giveBack(p *pin) {
 // unpin closes a private wire. What is under way there is not answered.
 func (b *Backend) unpin(p *pin) {
 	p.link.close()
-	if b.options.Pool == Shared {
+	if b.options.Pool == Shared && !p.relieved {
 		b.mu.Lock()
 		b.pool.pins--
 		b.mu.Unlock()
@@ -132,7 +139,7 @@ func (b *Backend) unpin(p *pin) {
 // could be inside it.
 func (l *link) transaction(c *conn, raw []byte, lastCommand int, replies int) {
 	check := &special{then: func(reply []byte) {
-		if reply[0] != '*' && reply[0] != '_' && !bytes.HasPrefix(reply, []byte("-EXECABORT")) {
+		if !ends("EXEC", reply) {
 			l.poisoned()
 		}
 	}}
@@ -142,13 +149,10 @@ func (l *link) transaction(c *conn, raw []byte, lastCommand int, replies int) {
 	l.put(run{c: c, replies: 1, special: check}, raw[lastCommand:], false)
 }
 
+// poisoned is called by the goroutine that reads.
 func (l *link) poisoned() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.nc != nil {
-		l.nc.Close()
-	}
-	l.b.goroutines.Go(func() { l.b.trouble(errPoisoned) })
+	l.reader.end = errPoisoned
+	l.b.goroutines.Go(func() { l.b.trouble(errPoisoned, time.Now()) })
 }
 
 // canTransact reports whether whole transactions may share the lane.

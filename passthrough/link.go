@@ -9,6 +9,7 @@ import (
 	"net"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/omniproxy/omniproxy/resp/wire"
@@ -35,7 +36,7 @@ type link struct {
 	own       bool      // the last of queue is the link's own
 	begin     int64     // of taken and queue in the stream
 	end       int64     // of queue in the stream
-	taken     [][]byte  // what is being written
+	taken     [][]byte  // what is being written, or was when that failed
 	written   int64     // how far the stream was written
 	writing   bool      // a goroutine writes
 	failing   bool      // commands are being answered with errors; no others are answered before
@@ -43,9 +44,16 @@ type link struct {
 	buffer    []byte    // for queue, used again
 	timer     *time.Timer
 	transacts bool                   // whole transactions may share it
+	spoiled   bool                   // the connection is not where the next client may find it
+	loose     bool                   // how many replies come on it is not known
 	restore   func() ([]byte, []run) // what a new connection is told first, and its replies
 
-	reader reader // of the goroutine that reads
+	introduced bool   // Redis was asked what it calls the connection
+	called     []byte // what it does; nil before it has told
+	hearing    hearing
+
+	heard  atomic.Int64 // what the reader has read, and what it does: readerReads and so on
+	reader reader       // of the goroutine that reads
 }
 
 // run is commands of one client that lie together in the stream.
@@ -129,8 +137,10 @@ func (l *link) flush() {
 	l.mu.Unlock()
 }
 
+// kick has the queue written, unless a goroutine does, or has failed: then the reader is about to learn that there is no
+// connection any more, and how far the stream was written must stand until it does.
 func (l *link) kick() {
-	if !l.writing && l.nc != nil && len(l.queue) > 0 {
+	if !l.writing && l.nc != nil && l.taken == nil && len(l.queue) > 0 {
 		l.writing = true
 		go l.write(l.nc)
 	}
@@ -181,8 +191,9 @@ func (l *link) connect(ctx context.Context) {
 		l.mu.Lock()
 		id := l.id
 		l.mu.Unlock()
-		life := l.b.found()
-		nc, replies, err := l.b.up.connect(ctx, id, l.asked...)
+		life := l.b.life()
+		attempt := time.Now()
+		nc, replies, err := l.b.connect(ctx, id, l.asked)
 		if err == nil && l.told != nil {
 			if err = l.told(replies); err != nil {
 				nc.Close()
@@ -195,7 +206,7 @@ func (l *link) connect(ctx context.Context) {
 		if refused, ok := errors.AsType[refusal](err); ok && refused.lasts() {
 			l.settle(wire.Error(refused), func() bool { return true }, func(run) bool { return false })
 		} else {
-			l.b.trouble(err)
+			l.b.trouble(err, attempt)
 		}
 		if !l.needed() {
 			return
@@ -207,6 +218,20 @@ func (l *link) connect(ctx context.Context) {
 		if !l.needed() {
 			return
 		}
+	}
+}
+
+// dialsAtOnce keeps a Redis that comes back from being flooded with handshakes.
+const dialsAtOnce = 64
+
+// connect makes a connection for a client's commands.
+func (b *Backend) connect(ctx context.Context, id identity, asked []string) (net.Conn, [][]byte, error) {
+	select {
+	case b.dials <- struct{}{}:
+		defer func() { <-b.dials }()
+		return b.up.connect(ctx, id, asked...)
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
 	}
 }
 
@@ -233,7 +258,7 @@ func (l *link) use(nc net.Conn, life string) {
 		nc.Close()
 		return
 	}
-	l.nc, l.since = nc, life
+	l.nc, l.since, l.spoiled, l.called = nc, life, false, nil
 	l.written = l.begin
 	if l.restore != nil {
 		raw, runs := l.restore()
@@ -249,7 +274,9 @@ func (l *link) use(nc net.Conn, life string) {
 	}
 	l.kick()
 	l.mu.Unlock()
+	l.b.tally.connections.Add(1)
 	err := l.reader.read(nc)
+	l.b.tally.connections.Add(-1)
 	l.lost(nc, err)
 }
 
@@ -269,13 +296,19 @@ func (l *link) lost(nc net.Conn, err error) {
 			l.idle.Wait()
 		}
 		l.sent = append(l.reader.rest(), l.sent...)
+		l.introduced, l.called = false, nil
 		l.reader.reset()
 		return true
 	}, func(r run) bool { return r.begin >= l.written })
 	l.mu.Lock()
-	defer l.mu.Unlock()
+	closed := l.closed
 	if len(l.sent) > 0 || l.restore != nil {
 		l.dial()
+	}
+	l.mu.Unlock()
+	if !closed {
+		l.b.tally.losses.Add(1)
+		l.b.look() // perhaps it is another Redis now
 	}
 }
 
@@ -374,6 +407,16 @@ func (l *link) owned() *conn {
 	return l.owner
 }
 
+// uncounted is whose a reply is that nobody waits for, nil if nobody's.
+func (l *link) uncounted() *conn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || !l.loose {
+		return nil
+	}
+	return l.owner
+}
+
 // arm makes commands that wait for a connection wait only so long. The caller holds mu.
 func (l *link) arm() {
 	if l.timer == nil && len(l.sent) > 0 {
@@ -399,6 +442,11 @@ func fail(runs []run, err wire.Error) {
 	for _, r := range runs {
 		if r.c == nil {
 			continue
+		}
+		if err == errUnavailable {
+			r.c.b.tally.unavailable.Add(int64(r.replies))
+		} else {
+			r.c.b.tally.unanswered.Add(int64(r.replies))
 		}
 		var w wire.Writer
 		for range r.replies {

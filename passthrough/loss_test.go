@@ -222,6 +222,10 @@ func TestWhatAConnectionKnewItsSuccessorKnows(t *testing.T) {
 		}
 	}
 	sub.expect("*3 $7 message $3 two $1 x", "*4 $8 pmessage $2 p* $7 pattern $1 x")
+	for list := ""; !strings.Contains(list, "flags=O "); {
+		direct.send("CLIENT LIST")
+		list, _ = direct.reply()
+	}
 	for line := ""; !strings.Contains(line, `"last"`); {
 		direct.do("ECHO last", "$4 last")
 		mon.SetReadDeadline(time.Now().Add(patience))

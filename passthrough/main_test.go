@@ -109,7 +109,7 @@ func (c *client) expect(replies ...string) {
 		got, err := c.reply()
 		got = strings.TrimSpace(strings.ReplaceAll(got, "\r\n", " "))
 		if err != nil || got != want {
-			c.t.Fatalf("got %q, %v; want %q", got, err, want)
+			c.t.Fatalf("got %.200q, %v; want %q", got, err, want)
 		}
 	}
 }

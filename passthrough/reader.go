@@ -2,6 +2,7 @@ package passthrough
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net"
 
@@ -17,6 +18,8 @@ type reader struct {
 	part  []byte // of a frame that has not come whole
 	told  *conn  // who has got the beginning of it already; nil if nobody has
 	flows bool   // the beginning of it was handed on, or dropped
+	aside bool   // it is no reply
+	end   error  // why nothing behind the reply in hand is to be believed; nil if it is
 
 	subscribed int  // channels, patterns and shard channels of the connection
 	monitors   bool // lines of MONITOR come at any time
@@ -36,7 +39,9 @@ const (
 func (r *reader) read(nc net.Conn) error {
 	buf := make([]byte, readSmallest)
 	for {
+		r.waits()
 		n, err := nc.Read(buf)
+		r.hears()
 		if n > 0 {
 			if err := r.receive(buf[:n]); err != nil {
 				return err
@@ -49,6 +54,24 @@ func (r *reader) read(nc net.Conn) error {
 			buf = make([]byte, 4*n)
 		}
 	}
+}
+
+// waits tells who patrols that the reader waits for Redis, and whether it is owed a reply.
+func (r *reader) waits() {
+	state := int64(readerWaits)
+	for _, run := range r.runs[r.next:] {
+		if run.replies > 0 && !r.raw {
+			state |= readerOwed
+			break
+		}
+	}
+	r.link.heard.Add(state)
+}
+
+// hears tells that it does not any more.
+func (r *reader) hears() {
+	l := r.link
+	l.heard.Store((l.heard.Load() + readerReads) &^ (readerWaits | readerOwed))
 }
 
 // reset forgets the connection that was lost.
@@ -84,15 +107,30 @@ func (r *reader) first() *run {
 	return &r.runs[r.next]
 }
 
-// receive takes what one read brought. Replies that need nothing but forwarding are handed on together.
+// receive takes what one read brought. Who was answered learns of it even if what follows is nonsense.
 func (r *reader) receive(p []byte) error {
+	err := r.replies(p)
+	for i, c := range r.touched {
+		c.s.Out.Wake()
+		r.touched[i] = nil
+	}
+	r.touched = r.touched[:0]
+	return err
+}
+
+// replies hands on those that need nothing but forwarding together.
+func (r *reader) replies(p []byte) error {
 	begin, at, replies := 0, 0, 0
-	for at < len(p) && !r.raw {
+	for at < len(p) {
+		head := r.head()
+		if r.raw = r.raw || r.streams(head, p[at]); r.raw {
+			break
+		}
 		n, whole, err := r.frame.Next(p[at:])
 		if err != nil {
+			r.give(p[begin:at], replies)
 			return err
 		}
-		head := r.head()
 		if whole && head != nil && head.special == nil && len(r.part) == 0 && !r.flows && r.frame.Kind() != '>' && r.subscribed == 0 && !r.monitors {
 			at += n
 			if replies++; replies == head.replies {
@@ -102,7 +140,7 @@ func (r *reader) receive(p []byte) error {
 			continue
 		}
 		r.give(p[begin:at], replies)
-		if err := r.careful(p[at:at+n], whole); err != nil {
+		if err := cmp.Or(r.careful(p[at:at+n], whole), r.end); err != nil {
 			return err
 		}
 		at += n
@@ -112,12 +150,18 @@ func (r *reader) receive(p []byte) error {
 	if r.raw && at < len(p) {
 		r.link.owned().tell(p[at:], true)
 	}
-	for i, c := range r.touched {
-		c.s.Out.Wake()
-		r.touched[i] = nil
-	}
-	r.touched = r.touched[:0]
 	return nil
+}
+
+// streams reports whether what Redis sends from here on is no replies: it has taken SYNC. The replica that asked for it
+// cannot go on without the rest.
+func (r *reader) streams(head *run, first byte) bool {
+	if head == nil || head.special == nil || !head.special.raw || first == '-' || r.frame.Open() {
+		return false
+	}
+	r.told = head.c
+	r.give(nil, 1)
+	return true
 }
 
 // give hands replies of the first run to its client.
@@ -162,6 +206,9 @@ func (r *reader) careful(piece []byte, whole bool) error {
 		r.part = append(r.part, piece...)
 	}
 	if !whole {
+		if !r.flows && !r.expected(r.part[0]) {
+			return errUnasked(r.part)
+		}
 		if len(r.part) > heldBack || r.flows {
 			return r.flow()
 		}
@@ -172,25 +219,42 @@ func (r *reader) careful(piece []byte, whole bool) error {
 		frame = r.part
 	}
 	err := r.reply(frame)
-	if r.part, r.flows, r.told = r.part[:0], false, nil; cap(r.part) > readLargest {
+	if r.part, r.flows, r.aside, r.told = r.part[:0], false, false, nil; cap(r.part) > readLargest {
 		r.part = nil
 	}
 	return err
 }
 
+// expected reports whether a frame that begins so may come now: the rest of one that nobody asked for would come when
+// somebody has.
+func (r *reader) expected(first byte) bool {
+	switch {
+	case first == '>' || first == '|', first == '*' && r.subscribed > 0, first == '+' && r.monitors:
+		return true
+	}
+	return r.head() != nil || r.link.uncounted() != nil
+}
+
 // flow hands on what has come of a long frame.
 func (r *reader) flow() error {
 	head := r.head()
+	if !r.flows {
+		_, r.aside = r.apart(head, r.part)
+	}
 	c := r.link.owned()
 	switch {
-	case r.frame.Kind() == '>' || head == nil:
-	case head.special != nil && head.special.replace:
-		c = nil
+	case r.aside:
+	case head == nil:
+		if c = r.link.uncounted(); c == nil {
+			return errUnasked(r.part)
+		}
 	default:
-		c = head.c
-	}
-	if head == nil && c == nil {
-		return fmt.Errorf("a reply that nobody waits for")
+		if c = head.c; head.special != nil {
+			head.special.look(r.part, r.flows)
+			if head.special.replace {
+				c = nil
+			}
+		}
 	}
 	r.flows, r.told = true, c
 	if c != nil {
@@ -201,25 +265,38 @@ func (r *reader) flow() error {
 	return nil
 }
 
+// errUnasked says that Redis answers what it was not asked. Nobody can tell any more to whom the next reply belongs.
+func errUnasked(frame []byte) error { return fmt.Errorf("a reply that nobody waits for: %.60q", frame) }
+
+// apart reports whether a frame is no reply, but what Redis says by itself; word is what it begins with if that matters.
+func (r *reader) apart(head *run, frame []byte) (word string, aside bool) {
+	push := r.frame.Kind() == '>'
+	var confirm *confirmation
+	if head != nil && head.special != nil {
+		confirm = head.special.confirm
+	}
+	if push || r.frame.Kind() == '*' && (r.subscribed > 0 || confirm != nil) {
+		word = firstWord(frame)
+	}
+	return word, push && !confirm.expects(word) || word == "message" || word == "pmessage" || word == "smessage" ||
+		r.monitors && monitorLine(frame)
+}
+
 // reply takes a frame that is whole; what the client got of it already is not in it.
 func (r *reader) reply(frame []byte) error {
 	head := r.head()
 	word := ""
-	if kind := r.frame.Kind(); !r.flows && (kind == '>' || kind == '*' && (r.subscribed > 0 || head != nil && head.special != nil && head.special.confirm != nil)) {
-		word = firstWord(frame)
+	if !r.flows {
+		word, r.aside = r.apart(head, frame)
 	}
 	switch {
-	case r.frame.Kind() == '>' && (head == nil || head.special == nil || !head.special.confirm.expects(word)),
-		word == "message" || word == "pmessage" || word == "smessage",
-		r.monitors && monitorLine(frame):
-		if c := r.link.owned(); c != nil { // on a shared wire nobody asked for it
-			c.tell(frame, false)
-		}
+	case r.aside:
+		r.link.owned().tell(frame, false) // on a shared wire nobody asked for it
 		return nil
 	case head == nil:
-		c := r.link.owned()
+		c := r.link.uncounted()
 		if c == nil {
-			return fmt.Errorf("a reply that nobody waits for: %.60q", frame)
+			return errUnasked(frame)
 		}
 		c.tell(frame, false)
 		return nil
@@ -242,12 +319,7 @@ func (r *reader) special(head *run, frame []byte, word string) error {
 			return nil
 		}
 	}
-	if s.raw {
-		r.raw = true
-	}
-	if s.then != nil {
-		s.then(frame)
-	}
+	s.look(frame, r.flows)
 	switch {
 	case s.replace:
 		frame = s.instead
@@ -263,6 +335,13 @@ func (r *reader) special(head *run, frame []byte, word string) error {
 	}
 	r.give(frame, 1)
 	return nil
+}
+
+// look shows a reply, or the first of it, to who wants to see it; seen says that it was.
+func (s *special) look(reply []byte, seen bool) {
+	if s.then != nil && !seen {
+		s.then(reply)
+	}
 }
 
 // firstWord is the string that a small array or push begins with, "" if it begins otherwise.

@@ -42,6 +42,10 @@ func route(spec *command.Spec, args [][]byte, checks bool) (place, string) {
 	case "CLIENT ID", "CLIENT GETNAME", "CLIENT SETNAME", "CLIENT INFO", "CLIENT LIST", "CLIENT KILL", "CLIENT NO-EVICT", "CLIENT UNBLOCK",
 		"CLIENT PAUSE", "CLIENT UNPAUSE":
 		return local, "clients are those of the proxy"
+	case "INFO":
+		if asksOfProxy(args) {
+			return local, "it is about the proxy"
+		}
 	case "QUIT":
 		return local, "it is the client's connection that ends"
 	case "RESET":

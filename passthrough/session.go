@@ -2,6 +2,7 @@ package passthrough
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/omniproxy/omniproxy/resp"
@@ -27,12 +28,14 @@ func (c *conn) session(cmd *resp.Command) outcome {
 	}
 	c.s.Client.Last.Store(cmd.Spec)
 	switch {
-	case cmd.Refused != nil && c.pin.txn == openTxn && !c.s.Draining():
+	case cmd.Refused != nil && c.pin.txn == openTxn:
 		return c.pin.spoil(cmd, cmd.Refused)
 	case cmd.Refused != nil:
 		return c.refuse(cmd.Refused)
 	case named(cmd) == "QUIT":
 		return c.quit()
+	case named(cmd) == "INFO" && asksOfProxy(cmd.Args) && c.pin.txn == noTxn && !(c.hears() && c.s.Client.Proto() == 2):
+		return c.local(cmd)
 	case c.pin.txn == noTxn:
 		return c.forward(cmd, pinLife)
 	}
@@ -120,59 +123,50 @@ func named(cmd *resp.Command) string {
 
 // Drain implements [resp.Backend].
 func (b *Backend) Drain() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var all []*conn
-	for c := range b.conns {
-		all = append(all, c)
-	}
+	all := b.clients()
 	b.goroutines.Go(func() { b.drain(all) })
 }
 
-// drainPatience is how long Redis may take to end blocking commands.
-const drainPatience = 300 * time.Millisecond
-
 // drain ends blocking commands as if their time were over. Redis is asked to, for then nothing that it gave away meanwhile
-// is lost; where it cannot, the client is told and Redis forgets the command.
+// is lost; where it does not in half of the time, the client is told and Redis forgets the command.
 func (b *Backend) drain(all []*conn) {
-	var addrs []string
-	var waiting []*conn
-	for _, c := range all {
-		if addr := c.blockedAt(); addr != "" {
-			addrs, waiting = append(addrs, addr), append(waiting, c)
-		}
-	}
-	if len(waiting) == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), drainPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), b.options.DrainTimeout/2)
 	defer cancel()
-	b.control.unblock(ctx, addrs, "TIMEOUT") // what it did not do is done below
-	for len(waiting) > 0 && ctx.Err() == nil {
-		for len(waiting) > 0 && waiting[0].blockedAt() == "" {
-			waiting = waiting[1:]
+	asked := map[*conn]bool{}
+	for ; ctx.Err() == nil; time.Sleep(time.Millisecond) {
+		ids := map[credential][][]byte{}
+		all = slices.DeleteFunc(all, func(c *conn) bool {
+			id, login, waits := c.blockedAs()
+			if id != nil && !asked[c] {
+				asked[c] = true
+				ids[login] = append(ids[login], id)
+			}
+			return !waits
+		})
+		if len(all) == 0 {
+			return
 		}
-		time.Sleep(time.Millisecond)
+		for login, ids := range ids {
+			b.control.unblock(ctx, login, ids, "TIMEOUT") // what it does not do is done below
+		}
 	}
-	for _, c := range waiting {
+	for _, c := range all {
 		c.unblock()
 	}
 }
 
-// blockedAt is the address of the wire on which the client waits, "" if it does not; "?" if it has none.
-func (c *conn) blockedAt() string {
+// blockedAs is what Redis calls the connection on which the client waits, nil if that is not known; and who is logged in
+// there, who may know how to end that. waits reports whether the client does.
+func (c *conn) blockedAs() (id []byte, login credential, waits bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.blocked == nil || c.pin == nil {
-		return ""
+		return nil, credential{}, false
 	}
 	l := c.pin.link
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.nc == nil {
-		return "?"
-	}
-	return l.nc.LocalAddr().String()
+	return l.called, l.id.login, true
 }
 
 // unblock ends a blocking command of which Redis does not tell the end.

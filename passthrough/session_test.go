@@ -54,7 +54,7 @@ func TestDrainEndsBlockedReadsOfAnUpstreamThatIsSilent(t *testing.T) {
 	c := connect(t, addr)
 	c.send("BLPOP q 0")
 	up := s.next()
-	up.expect("*3 $5 BLPOP $1 q $1 0")
+	up.expect("*2 $6 CLIENT $2 ID", "*3 $5 BLPOP $1 q $1 0")
 	go func() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()

@@ -13,7 +13,7 @@ func (c *conn) shared(batch []resp.Command) (int, outcome) {
 	cmd := &batch[0]
 	c.s.Client.Last.Store(cmd.Spec)
 	if cmd.Refused != nil {
-		if c.pin != nil && c.pin.txn == openTxn && !c.s.Draining() {
+		if c.pin != nil && c.pin.txn == openTxn {
 			return 1, c.pin.spoil(cmd, cmd.Refused)
 		}
 		return 1, c.refuse(cmd.Refused)
@@ -26,7 +26,7 @@ func (c *conn) shared(batch []resp.Command) (int, outcome) {
 		return 1, c.local(cmd)
 	case where == onLane:
 		return 1, c.onLane(cmd)
-	case where == pinTxn && c.pin == nil:
+	case where == pinTxn && c.pin == nil && !c.slow:
 		if n := c.whole(batch); n > 0 {
 			return n, took
 		}
@@ -97,6 +97,9 @@ func (c *conn) onPin(cmd *resp.Command, where place) outcome {
 	if where == local && named(cmd) != "RESET" && (c.pin.txn == noTxn || named(cmd) == "QUIT") {
 		return c.local(cmd)
 	}
+	if (c.pin.txn != lostTxn || named(cmd) == "RESET") && !c.b.placed(c.pin) {
+		return c.refuse(c.b.errNoPins())
+	}
 	if where == pinLife && c.pin.txn == noTxn {
 		c.pin.life = true
 	}
@@ -115,6 +118,14 @@ func (c *conn) onPin(cmd *resp.Command, where place) outcome {
 func (c *conn) onLane(cmd *resp.Command) outcome {
 	if c.release(); c.pin != nil { // something is under way there
 		return waits
+	}
+	if c.slow && named(cmd) != "" {
+		if c.inflight > 0 {
+			return waits
+		}
+		if c.pin = c.b.lease(c, c.key, c.key); c.pin != nil {
+			return c.private(cmd)
+		}
 	}
 	c.send(c.lane(), cmd, 1, true, nil)
 	return took
@@ -207,6 +218,8 @@ func (c *conn) local(cmd *resp.Command) outcome {
 	switch cmd.Spec.Name {
 	case "QUIT":
 		return c.quit()
+	case "INFO":
+		return c.tellOfProxy()
 	case "CLIENT UNBLOCK":
 		return c.unblockOther(cmd)
 	case "RESET":
@@ -239,14 +252,14 @@ func (c *conn) unblockOther(cmd *resp.Command) outcome {
 	if other == nil || other == c {
 		return c.answer(func(w *wire.Writer) { w.Int(0) })
 	}
-	addr := other.blockedAt()
-	if addr == "" {
+	called, login, _ := other.blockedAs()
+	if called == nil {
 		return c.answer(func(w *wire.Writer) { w.Int(0) })
 	}
 	c.begin()
 	c.inflight++
 	c.b.goroutines.Go(func() {
-		done := c.b.control.unblock(c.b.ctx, []string{addr}, how) == nil
+		done := c.b.control.unblock(c.b.ctx, login, [][]byte{called}, how) == nil
 		reply := ":0\r\n"
 		if done {
 			reply = ":1\r\n"
@@ -254,7 +267,7 @@ func (c *conn) unblockOther(cmd *resp.Command) outcome {
 		c.deliver([]byte(reply), 1, 0, false, false)
 		c.s.Out.Wake()
 	})
-	return took
+	return blocks // what follows would overtake it
 }
 
 // ownID puts the proxy's id of the client into Redis' answer to HELLO.

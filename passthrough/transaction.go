@@ -29,11 +29,11 @@ const (
 // transaction does what opens, closes or conditions one.
 func (p *pin) transaction(cmd *resp.Command) outcome {
 	c, fresh := p.c, p.fresh()
-	var s *special
+	var done func()
 	switch cmd.Spec.Name {
 	case "MULTI":
 		if p.txn == lostTxn {
-			return c.refuse(errTransaction)
+			return c.refuse(p.errLost())
 		}
 		if p.txn == noTxn {
 			p.txn = openTxn
@@ -67,34 +67,69 @@ func (p *pin) transaction(cmd *resp.Command) outcome {
 				c.submit(p.link, w.Bytes(), false, p.replies(), fresh, &special{replace: true, instead: null.Bytes()})
 				return took
 			}
-			if len(effects) > 0 {
-				s = &special{then: func(reply []byte) {
-					if reply[0] == '*' && !bytes.HasPrefix(reply, []byte("*-1")) {
-						for _, effect := range effects {
-							effect()
-						}
-					}
-				}}
+			done = func() {
+				for _, effect := range effects {
+					effect()
+				}
 			}
 		}
 	}
-	c.send(p.link, cmd, p.replies(), fresh, s)
+	c.send(p.link, cmd, p.replies(), fresh, p.checked(cmd.Spec.Name, done))
 	return took
+}
+
+// checked looks whether the connection is then where the pin says: where a command of transactions is renamed, or the user
+// may not say it, nobody else must find what was left. done is called if EXEC was done.
+func (p *pin) checked(name string, done func()) *special {
+	return &special{then: func(reply []byte) {
+		if !ends(name, reply) {
+			p.link.mu.Lock()
+			p.link.spoiled = true
+			p.link.mu.Unlock()
+		} else if done != nil && reply[0] == '*' && !bytes.HasPrefix(reply, []byte("*-1")) {
+			done()
+		}
+	}}
+}
+
+// ends reports whether a reply is one to a command of transactions that did what its name says.
+func ends(name string, reply []byte) bool {
+	if name == "EXEC" {
+		return reply[0] == '*' || reply[0] == '_' || bytes.HasPrefix(reply, []byte("-EXECABORT"))
+	}
+	return string(reply) == "+OK\r\n"
 }
 
 // endLost ends a transaction that was lost with Redis. Nothing of it was done, or will be.
 func (p *pin) endLost(cmd *resp.Command) outcome {
 	o := p.c.answer(func(w *wire.Writer) {
 		if cmd.Spec.Name == "EXEC" {
-			w.Error(errExecLost)
+			w.Error(p.errExec())
 		} else {
 			w.OK()
 		}
 	})
 	if o == took {
 		p.over()
+		p.c.release()
 	}
 	return o
+}
+
+// errLost is why a transaction is over.
+func (p *pin) errLost() wire.Error {
+	if p.relieved {
+		return errIdle
+	}
+	return errTransaction
+}
+
+// errExec is how EXEC tells.
+func (p *pin) errExec() wire.Error {
+	if p.relieved {
+		return errExecIdle
+	}
+	return errExecLost
 }
 
 // over ends a transaction and every WATCH.
@@ -116,7 +151,7 @@ func (p *pin) queue(cmd *resp.Command) outcome {
 		}
 	}
 	if cmd.Spec.Effect == command.ConnLife {
-		p.life = true // it lasts longer than the transaction
+		p.uncertain() // it lasts longer than the transaction, and some have many replies
 	}
 	if effect := p.effect(cmd); effect != nil {
 		p.effects = append(p.effects, effect)

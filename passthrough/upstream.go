@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"strconv"
 	"strings"
@@ -18,25 +19,45 @@ import (
 // upstream is how the Redis behind the proxy is reached. Every dial looks its name up again.
 type upstream struct {
 	options *redis.Options
-	dial    func(ctx context.Context, network, addr string) (net.Conn, error)
-	limit   chan struct{} // who dials at the moment
+	self    func(net.Addr) bool // tells the proxy's own listener; nil: nobody does
 }
 
-// dialsAtOnce keeps a Redis that comes back from being flooded with handshakes.
-const dialsAtOnce = 64
-
 // newUpstream reads a URL as go-redis does. change may set what a URL cannot say.
-func newUpstream(url string, timeout time.Duration, change func(*tls.Config)) (*upstream, error) {
-	options, err := redis.ParseURL(url)
+func newUpstream(o Options) (*upstream, error) {
+	options, err := redis.ParseURL(o.URL)
 	if err != nil {
 		return nil, errors.New("upstream: the URL is not one of redis://, rediss:// or unix://") // a cause could quote a password
 	}
-	options.DialTimeout = timeout
-	if options.TLSConfig != nil && change != nil {
-		change(options.TLSConfig)
+	options.DialTimeout = o.DialTimeout
+	if options.TLSConfig != nil && o.TLSConfig != nil {
+		o.TLSConfig(options.TLSConfig)
 	}
-	return &upstream{options: options, dial: redis.NewDialer(options), limit: make(chan struct{}, dialsAtOnce)}, nil
+	return &upstream{options, o.Self}, nil
 }
+
+// errSelf is told of an upstream that is the proxy itself.
+var errSelf = errors.New("the upstream is this very omniproxy: name the Redis behind it")
+
+// dial is what go-redis does by default, keep-alive included, except that it ends with ctx also while TLS is set up.
+func (u *upstream) dial(ctx context.Context) (nc net.Conn, err error) {
+	d := &net.Dialer{
+		KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 5 * time.Second, Count: 3},
+		Control:         giveUpOnTheDead,
+	}
+	if u.options.TLSConfig != nil {
+		nc, err = (&tls.Dialer{NetDialer: d, Config: u.options.TLSConfig}).DialContext(ctx, u.options.Network, u.options.Addr)
+	} else {
+		nc, err = d.DialContext(ctx, u.options.Network, u.options.Addr)
+	}
+	if err == nil && u.self != nil && u.self(nc.RemoteAddr()) {
+		nc.Close()
+		return nil, errSelf
+	}
+	return nc, err
+}
+
+// deadAfter is when keep-alive gives up a peer that is not there any more.
+const deadAfter = 45 * time.Second
 
 // String is where the upstream is, without credentials.
 func (u *upstream) String() string {
@@ -63,15 +84,9 @@ type identity struct {
 // connect dials and says who is there. What wants to be asked as well is asked in the same write; its replies, in order,
 // may be errors.
 func (u *upstream) connect(ctx context.Context, id identity, asked ...string) (net.Conn, [][]byte, error) {
-	select {
-	case u.limit <- struct{}{}:
-	case <-ctx.Done():
-		return nil, nil, ctx.Err()
-	}
-	defer func() { <-u.limit }()
 	ctx, cancel := context.WithTimeout(ctx, u.options.DialTimeout)
 	defer cancel()
-	nc, err := u.dial(ctx, u.options.Network, u.options.Addr)
+	nc, err := u.dial(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -107,8 +122,11 @@ func (u *upstream) handshake(nc net.Conn, id identity, asked []string) ([][]byte
 		return nil, err
 	}
 	for _, r := range replies[:needed] {
-		if r[0] == '-' {
+		switch {
+		case r[0] == '-':
 			return nil, refusal(bytes.TrimSpace(r[1:]))
+		case r[0] != '%' && string(r) != "+OK\r\n":
+			return nil, fmt.Errorf("Redis answers a handshake with %.60q", r)
 		}
 	}
 	return replies[needed:], nil
@@ -163,20 +181,26 @@ func writeCommand(w *wire.Writer, words ...[]byte) {
 	}
 }
 
-// readReplies reads n replies, behind which nothing is expected.
+// longestReplies is more than what Redis says of itself.
+const longestReplies = 16 << 20
+
+// readReplies reads n replies, behind which nothing may come.
 func readReplies(nc net.Conn, n int) (replies [][]byte, err error) {
 	var frame wire.Frame
 	var reply []byte
 	buf := make([]byte, 4<<10)
-	for len(replies) < n {
+	for come := 0; len(replies) < n; {
 		got, err := nc.Read(buf)
+		if come += got; come > longestReplies {
+			return nil, errors.New("what Redis says of itself does not end")
+		}
 		for p := buf[:got]; len(p) > 0; {
-			size, whole, err := frame.Next(p)
+			step, whole, err := frame.Next(p)
 			if err != nil {
 				return nil, err
 			}
-			reply = append(reply, p[:size]...)
-			if p = p[size:]; !whole {
+			reply = append(reply, p[:step]...)
+			if p = p[step:]; !whole {
 				continue
 			}
 			if frame.Kind() != '>' {
@@ -187,6 +211,9 @@ func readReplies(nc net.Conn, n int) (replies [][]byte, err error) {
 		if err != nil {
 			return nil, err
 		}
+	}
+	if len(replies) > n || frame.Open() {
+		return nil, errors.New("Redis says more than it was asked")
 	}
 	return replies, nil
 }

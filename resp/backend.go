@@ -35,7 +35,7 @@ type Backend interface {
 	// Connect returns the backend's side of a new client. It must not block.
 	Connect(s *Session) Conn
 	// Drain answers what is outstanding as if its time were over. Nothing is left outstanding after that: see
-	// [Session.Draining].
+	// [Session.Draining]. Commands of transactions that are open still come.
 	Drain()
 	// Shutdown makes everything durable. It is called after the last Conn was closed.
 	Shutdown(ctx context.Context) error

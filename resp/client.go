@@ -1,6 +1,7 @@
 package resp
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"strings"
@@ -44,8 +45,9 @@ type Client struct {
 	authenticated bool      // read and written with the session's turn only
 	reply         replyMode // likewise, or by whoever answers an outstanding command
 
-	mu      sync.Mutex // guards the two below
+	mu      sync.Mutex // guards what follows
 	name    string
+	user    string    // as whom the client logged in
 	library [2]string // LIB-NAME and LIB-VER as CLIENT SETINFO said, though Redis 7.0 refuses that command
 }
 
@@ -75,6 +77,9 @@ func (c *Client) heard(now time.Time) { c.active.Store(now.UnixMilli()) }
 // Proto is the version of RESP the client speaks: 2 or 3.
 func (c *Client) Proto() int { return int(c.proto.Load()) }
 
+// Heard is when the last bytes of the client came.
+func (c *Client) Heard() time.Time { return time.UnixMilli(c.active.Load()) }
+
 // SetProto tells which version the client speaks, where a server behind this one was told.
 func (c *Client) SetProto(version int) { c.proto.Store(int32(version)) }
 
@@ -89,6 +94,19 @@ func (c *Client) Name() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.name
+}
+
+// User is as whom the client logged in: the default user if it did not say.
+func (c *Client) User() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return cmp.Or(c.user, defaultUser)
+}
+
+func (c *Client) setUser(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.user = name
 }
 
 func (c *Client) setName(name string) {
@@ -188,10 +206,10 @@ func (s *Session) line(now time.Time, doing int) string {
 		events = "rw"
 	}
 	return fmt.Sprintf("id=%d addr=%s laddr=%s fd=%d name=%s age=%d idle=%d flags=%s db=%d sub=%d psub=%d ssub=%d multi=%d "+
-		"qbuf=%d qbuf-free=0 argv-mem=%d multi-mem=%d rbs=%d rbp=%d obl=%d oll=0 omem=0 tot-mem=%d events=%s cmd=%s user=default redir=%d resp=%d",
+		"qbuf=%d qbuf-free=0 argv-mem=%d multi-mem=%d rbs=%d rbp=%d obl=%d oll=0 omem=0 tot-mem=%d events=%s cmd=%s user=%s redir=%d resp=%d",
 		c.ID, c.Addr, c.Local, c.fd, c.Name(), int64(now.Sub(c.Created).Seconds()), max(0, now.UnixMilli()-c.active.Load())/1000, s.flags(),
 		c.DB.Load(), c.Sub.Load(), c.PSub.Load(), c.SSub.Load(), c.Multi.Load(),
-		pending, doing, queued, capacity, held, held, int64(unsafe.Sizeof(*s))+pending+int64(doing)+queued+int64(capacity), events, last, redirect, c.Proto())
+		pending, doing, queued, capacity, held, held, int64(unsafe.Sizeof(*s))+pending+int64(doing)+queued+int64(capacity), events, last, c.User(), redirect, c.Proto())
 }
 
 // size is how many bytes the words of a command have.

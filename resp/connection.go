@@ -2,7 +2,6 @@ package resp
 
 import (
 	"crypto/sha256"
-	"crypto/subtle"
 	"strconv"
 	"strings"
 	"time"
@@ -77,7 +76,8 @@ func (s *Session) Reset(w *wire.Writer) {
 	if s.Client.reply != replySkip {
 		s.Client.reply = replyOn
 	}
-	s.Client.authenticated = s.server.password.Load() == nil
+	s.Client.authenticated = s.server.open()
+	s.Client.setUser(defaultUser)
 	s.Client.proto.Store(2)
 	w.Proto = 2
 }
@@ -110,19 +110,8 @@ type password struct {
 	hash [sha256.Size]byte
 }
 
-// defaultUser is the only user there is.
+// defaultUser is who does not say.
 const defaultUser = "default"
-
-// Authenticate logs the client in. Without a password to be given, any is right.
-func (s *Session) Authenticate(user, pass []byte) error {
-	want := s.server.password.Load()
-	guess := sha256.Sum256(pass)
-	if string(user) != defaultUser || want != nil && subtle.ConstantTimeCompare(guess[:], want.hash[:]) != 1 {
-		return wire.ErrWrongPass
-	}
-	s.Client.authenticated = true
-	return nil
-}
 
 // Authenticated reports whether the client has given the password, or needs none. It is called during Do.
 func (s *Session) Authenticated() bool { return s.Client.authenticated }

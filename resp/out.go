@@ -3,6 +3,8 @@ package resp
 import (
 	"slices"
 	"sync"
+
+	"github.com/omniproxy/omniproxy/resp/wire"
 )
 
 // Out holds the replies of one client until its transport writes them. Whole replies may be appended at any time, from
@@ -40,8 +42,9 @@ const keepSpare = 64 << 10
 
 // gate holds back buf[at:] until a Release of seq or later.
 type gate struct {
-	at  int
-	seq uint64
+	at    int
+	seq   uint64
+	reply bool // a reply waits for it, not only messages
 }
 
 // stream is a reply that comes in pieces.
@@ -60,18 +63,20 @@ func (o *Out) Append(b []byte) { o.AppendGated(b, 0) }
 // AppendGated is Append of replies that wait, with all that follows, for Release of seq; 0 needs none.
 func (o *Out) AppendGated(b []byte, seq uint64) {
 	o.mu.Lock()
-	o.append(b, seq)
+	o.append(b, seq, true)
 	o.mu.Unlock()
 }
 
-// append adds b behind a gate, unless what stands before it waits as long anyhow.
-func (o *Out) append(b []byte, seq uint64) {
+// append adds b, a reply or a message, behind a gate, unless what stands before it waits as long anyhow.
+func (o *Out) append(b []byte, seq uint64, reply bool) {
 	buf, gates := &o.buf, &o.gates
 	if o.stream != nil {
 		buf, gates = &o.stream.behind, &o.stream.gates
 	}
 	if n := len(*gates); seq > 0 && (n == 0 || (*gates)[n-1].seq < seq) {
-		*gates = append(*gates, gate{at: len(*buf), seq: seq})
+		*gates = append(*gates, gate{len(*buf), seq, reply})
+	} else if seq > 0 && reply {
+		(*gates)[n-1].reply = true
 	}
 	*buf = append(*buf, b...)
 }
@@ -80,7 +85,7 @@ func (o *Out) append(b []byte, seq uint64) {
 // stands behind it.
 func (o *Out) Begin(seq uint64) {
 	o.mu.Lock()
-	o.append(nil, seq)
+	o.append(nil, seq, true)
 	o.stream, o.idle = o.idle, nil
 	if o.stream == nil {
 		o.stream = &stream{}
@@ -166,7 +171,7 @@ func (o *Out) Push(b []byte) {
 // waits for Release of seq, unless seq is 0.
 func (o *Out) Post(b []byte, seq uint64) {
 	o.mu.Lock()
-	o.append(b, seq)
+	o.append(b, seq, false)
 	o.pushed += len(b)
 	slow := o.pushed > pushLimit
 	o.mu.Unlock()
@@ -195,6 +200,56 @@ func (o *Out) Open(seq uint64) bool {
 		o.stream.gates = shut(o.stream.gates, seq)
 	}
 	return len(o.gates) < before
+}
+
+// Refuse opens all gates when what waits behind them may not be told as it is: an error takes the place of each reply
+// from the first one on that waits, and the client stays in step. Messages stay. It reports false, and does nothing, where
+// a reply comes in pieces, or cannot be told from messages; alike says that the client's own commands bring such messages.
+func (o *Out) Refuse(cause wire.Error, alike bool) bool {
+	ok := o.refuse(cause, alike)
+	if ok {
+		o.wake()
+	}
+	return ok
+}
+
+func (o *Out) refuse(cause wire.Error, alike bool) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	first := slices.IndexFunc(o.gates, func(g gate) bool { return g.reply })
+	if first >= 0 || o.stream != nil {
+		if alike || o.stream != nil {
+			return false
+		}
+		from := o.gates[first].at
+		rest, ok := refused(o.buf[from:], cause, o.pushed)
+		if !ok {
+			return false
+		}
+		o.buf = append(o.buf[:from], rest...)
+	}
+	o.gates = o.gates[:0]
+	return true
+}
+
+// refused puts an error in the place of every reply in b, in which at most so many bytes are messages.
+func refused(b []byte, cause wire.Error, messages int) (rest []byte, ok bool) {
+	var frame wire.Frame
+	var w wire.Writer
+	for len(b) > 0 {
+		n, whole, err := frame.Next(b)
+		switch {
+		case err != nil || !whole:
+			return nil, false
+		case frame.Kind() == '>':
+			w.Raw(b[:n])
+			messages -= n
+		default:
+			w.Error(cause)
+		}
+		b = b[n:]
+	}
+	return w.Bytes(), messages <= 0
 }
 
 // shut returns the gates that wait for more than seq.

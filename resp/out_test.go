@@ -313,3 +313,49 @@ func TestPiecesWaitForASlowClient(t *testing.T) {
 		}
 	}
 }
+
+// An error stands in the place of each reply that waited, and of those behind; messages stay.
+func TestRefusedRepliesBecomeErrors(t *testing.T) {
+	for name, h := range map[string]struct {
+		fill  func(o *Out)
+		alike bool
+		want  string // "" = it is not done
+	}{
+		"replies and pushes": {func(o *Out) {
+			o.Append([]byte("+before\r\n"))
+			o.AppendGated([]byte(":1\r\n*2\r\n$1\r\nx\r\n_\r\n"), 5)
+			o.Post([]byte(">1\r\n:9\r\n"), 6)
+			o.Append([]byte("+behind\r\n"))
+		}, false, "+before\r\n-no\r\n-no\r\n>1\r\n:9\r\n-no\r\n"},
+		"messages alone": {func(o *Out) {
+			o.Post([]byte("*1\r\n+m\r\n"), 5)
+			o.Append([]byte("+reply\r\n"))
+		}, true, "*1\r\n+m\r\n+reply\r\n"},
+		"a message of the same unit": {func(o *Out) {
+			o.Post([]byte(">1\r\n+m\r\n"), 5)
+			o.AppendGated([]byte("+reply\r\n"), 5)
+		}, false, ">1\r\n+m\r\n-no\r\n"},
+		"a message like a reply": {func(o *Out) {
+			o.AppendGated([]byte("+reply\r\n"), 5)
+			o.Post([]byte("*1\r\n+m\r\n"), 0)
+		}, false, ""},
+		"a client's own messages": {func(o *Out) { o.AppendGated([]byte("+reply\r\n"), 5) }, true, ""},
+		"a reply in pieces":       {func(o *Out) { o.Begin(5) }, false, ""},
+		"what was told already": {func(o *Out) {
+			o.AppendGated([]byte("+reply\r\n"), 5)
+			o.Release(5)
+		}, false, "+reply\r\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, woken, _ := newOut()
+			h.fill(o)
+			before := *woken
+			if done := o.Refuse("no", h.alike); done != (h.want != "") || done && *woken == before {
+				t.Fatalf("done: %v, woken %d times", done, *woken-before)
+			}
+			if got := drain(o); got != h.want {
+				t.Errorf("%q, want %q", got, h.want)
+			}
+		})
+	}
+}

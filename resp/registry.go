@@ -127,13 +127,15 @@ type victims struct {
 	id          int64
 	kind        string
 	addr, local []byte
+	user        string
 	self        bool // the client that asks as well
 }
 
 func (v *victims) include(o *Session) bool {
 	c := &o.Client
 	return (v.id == 0 || v.id == c.ID) && (v.kind == "" || v.kind == c.kind()) &&
-		(v.addr == nil || string(v.addr) == c.Addr) && (v.local == nil || string(v.local) == c.Local)
+		(v.addr == nil || string(v.addr) == c.Addr) && (v.local == nil || string(v.local) == c.Local) &&
+		(v.user == "" || v.user == c.User())
 }
 
 // clientKill answers CLIENT KILL addr, and CLIENT KILL with filters.
@@ -142,7 +144,7 @@ func clientKill(s *Session, w *wire.Writer, args [][]byte) error {
 	filtered := len(args) > 3
 	if !filtered {
 		v.addr = args[2]
-	} else if err := v.read(args[2:]); err != nil {
+	} else if err := v.read(args[2:], s.server.users); err != nil {
 		return err
 	}
 	killed := int64(0)
@@ -169,7 +171,7 @@ func clientKill(s *Session, w *wire.Writer, args [][]byte) error {
 }
 
 // read reads filters, each a name and a value. Of two with one name the later counts.
-func (v *victims) read(args [][]byte) error {
+func (v *victims) read(args [][]byte, users Users) error {
 	v.self = false
 	for i := 0; i < len(args); i += 2 {
 		if i+1 == len(args) {
@@ -194,7 +196,7 @@ func (v *victims) read(args [][]byte) error {
 		case fold(name, "LADDR"):
 			v.local = value
 		case fold(name, "USER"):
-			if string(value) != defaultUser {
+			if v.user = string(value); users[v.user] == nil && v.user != defaultUser {
 				return wire.NoSuchUser(value)
 			}
 		case fold(name, "SKIPME") && fold(value, "YES"):

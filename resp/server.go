@@ -38,6 +38,7 @@ type Server struct {
 
 	maxClients atomic.Int64 // 0 means Redis' default
 	password   atomic.Pointer[password]
+	users      Users
 	registry   registry
 	pause      Pause
 	idle       idleLimit
@@ -180,7 +181,8 @@ func refuse(nc net.Conn, err error) {
 }
 
 // Drain stops accepting and lets clients go without cutting one that could still be told: what is outstanding gets its
-// timeout reply, a pause is over, whatever a client sends next -LOADING, and then it is closed. Clients that send nothing
+// timeout reply, a pause is over, a transaction goes on to its end, whatever a client sends next -LOADING, and then it is
+// closed. Clients that send nothing
 // are cut when ctx ends. Drain returns when every client has gone. (redis-py takes -LOADING for a busy server and connects
 // again; a closed connection stops OmniDaemon's loops.)
 func (v *Server) Drain(ctx context.Context) {

@@ -80,7 +80,7 @@ func newSession(v *Server, t transport, p peer) *Session {
 	s := &Session{server: v, transport: t, limits: defaultLimits()}
 	s.Out.wake, s.Out.kill = t.wake, s.Kill
 	s.Client.init(v.registry.nextID(), p, time.Now())
-	s.Client.authenticated = v.password.Load() == nil
+	s.Client.authenticated = v.open()
 	s.conn = v.Backend.Connect(s)
 	return s
 }
@@ -252,7 +252,7 @@ func (s *Session) read() error {
 
 // judge decides whether a command may be done at all, in Redis' order of checks.
 func (s *Session) judge(c *Command) {
-	if s.Draining() {
+	if s.Draining() && s.Client.Multi.Load() < 0 { // a transaction under way may come to its end
 		c.Refused = wire.ErrRestarting
 		s.restarting = true
 		return

@@ -88,6 +88,19 @@ func TestADrainTellsWhateverComesNext(t *testing.T) {
 	h.atEnd(t, true)
 }
 
+func TestADrainLetsATransactionComeToItsEnd(t *testing.T) {
+	h, _ := connect(t)
+	h.s.Client.Multi.Store(1) // as the backend does with MULTI
+	h.s.server.draining.Store(true)
+	h.turn(requests("GET a"))
+	h.expect(t, "$1\r\na\r\n")
+	h.atEnd(t, false)
+	h.s.Client.Multi.Store(-1)
+	h.turn(requests("GET a"))
+	h.expect(t, restarting)
+	h.atEnd(t, true)
+}
+
 func TestADrainLetsASilentClientBe(t *testing.T) {
 	h, _ := connect(t)
 	h.turn(requests("GET a"))

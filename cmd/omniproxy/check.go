@@ -9,14 +9,26 @@ import (
 
 	"github.com/omniproxy/omniproxy/jsonbackend"
 	"github.com/omniproxy/omniproxy/jsonbackend/aof"
-	"github.com/omniproxy/omniproxy/keyspace"
 )
 
 // checkWord is the command line of check.
 type checkWord struct {
 	Dir    string `arg:"" help:"the data directory"`
-	Repair bool   `group:"Repair" help:"cut off the append-only file where it cannot be read, after saying what that costs"`
-	Yes    bool   `group:"Repair" help:"do not ask before"`
+	Prefix string `group:"Data, as it is served" placeholder:"TEXT" default:"omni" fallback:"REDIS_KEY_PREFIX" empty:"" help:"what OmniDaemon's keys begin with"`
+	DB     string `group:"Data, as it is served" name:"db" placeholder:"N" default:"0" help:"the database, 0 to 15, that the JSON files show"`
+	Repair bool   `group:"Repair" typed:"" help:"cut off the append-only file where it cannot be read, after saying what that costs"`
+	Yes    bool   `group:"Repair" typed:"" help:"do not ask before"`
+
+	db int // what DB means
+}
+
+// mean gives the flags their meaning.
+func (w *checkWord) mean(g given) (err error) {
+	w.db, err = parseDB(w.DB)
+	if err != nil {
+		return fmt.Errorf("%s: %w", g.of("db"), err)
+	}
+	return nil
 }
 
 // Help stands at the end of omniproxy check --help.
@@ -31,7 +43,7 @@ the file held in another one beside it.`
 const mostKeys = 1000
 
 func (w checkWord) options() jsonbackend.Options {
-	return jsonbackend.Options{Dir: w.Dir, Prefix: keyspace.DefaultPrefix}
+	return jsonbackend.Options{Dir: w.Dir, Prefix: w.Prefix, DB: w.db}
 }
 
 // run prints a line for each finding and returns the exit code.

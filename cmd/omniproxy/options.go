@@ -12,7 +12,8 @@ import (
 // cli is the command line: a field for each word, and in it a field for each flag with its default and help.
 //
 // The flag --max-block also stands in the environment, as OMNIPROXY_MAX_BLOCK. The tag fallback names OmniDaemon's
-// variable of the same meaning, which ranks below that; empty:"" marks a flag whose variable may be set to nothing.
+// variable of the same meaning, which ranks below that; empty:"" marks a flag whose variable may be set to nothing;
+// typed:"" one that counts on the command line alone.
 type cli struct {
 	Serve   serveWord   `cmd:"" default:"withargs" help:"serve OmniDaemon's data until SIGINT or SIGTERM"`
 	Check   checkWord   `cmd:"" help:"read a data directory as a start would and say what is wrong with it"`
@@ -30,11 +31,12 @@ type serveWord struct {
 	ReadyFile       string `group:"Clients" placeholder:"FILE" help:"write the address to FILE once clients can connect"`
 	Requirepass     string `group:"Clients" placeholder:"PASSWORD" help:"what clients AUTH with; process lists show it, so prefer the next"`
 	RequirepassFile string `group:"Clients" placeholder:"FILE" help:"read the password from FILE; or set OMNIPROXY_REQUIREPASS"`
+	DrainTimeout    string `group:"Clients" placeholder:"TIME" default:"1s" help:"how long clients that send nothing are kept when omniproxy stops"`
 	MaxBlock        string `group:"Clients" placeholder:"TIME" help:"cap on BLOCK of XREAD and XREADGROUP, such as 4s; 0 is none; auto is 4s for redis-py 8 and newer, which give up after 5s [auto; 0 on redis]"`
 
 	Backend  string `group:"Data" placeholder:"NAME" default:"json" fallback:"STORAGE_BACKEND" help:"json (serve --dir) or redis (proxy --upstream)"`
 	Dir      string `group:"Data" placeholder:"DIR" default:".omnidaemon_data" fallback:"JSON_STORAGE_DIR" help:"data directory, created if missing"`
-	Upstream string `group:"Data" placeholder:"URL" fallback:"REDIS_URL" help:"the Redis to proxy [redis://localhost:6379]"`
+	Upstream string `group:"Data" placeholder:"URL" fallback:"REDIS_URL" help:"the Redis to proxy: redis://, rediss:// or unix://; process lists show a password in it, so set OMNIPROXY_UPSTREAM [redis://localhost:6379]"`
 	Prefix   string `group:"Data" placeholder:"TEXT" default:"omni" fallback:"REDIS_KEY_PREFIX" empty:"" help:"what OmniDaemon's keys begin with"`
 	DB       string `group:"Data" name:"db" placeholder:"N" default:"0" help:"the database, 0 to 15, that the JSON files show"`
 
@@ -43,12 +45,23 @@ type serveWord struct {
 	ReadOnly   bool   `group:"Writes, on json" help:"refuse writes and leave --dir alone; for use beside a JSON store"`
 	Ephemeral  bool   `group:"Writes, on json" help:"keep writes in memory only; nothing reaches the disk"`
 
-	Pool         string `group:"Proxy, on redis" placeholder:"HOW" default:"session" help:"session (each client has a connection to Redis) or shared (clients share them but while they have state there)"`
-	Lanes        string `group:"Proxy, on redis" placeholder:"N" default:"1" help:"connections that clients of one protocol, database and user share, on shared"`
-	Pins         string `group:"Proxy, on redis" placeholder:"N" default:"1000" help:"connections for clients with state, on shared"`
-	Auth         string `group:"Proxy, on redis" placeholder:"WHO" help:"who checks passwords: terminate (omniproxy, against --requirepass) or passthrough (Redis) [terminate with --requirepass or a password in --upstream, else passthrough]"`
-	DialTimeout  string `group:"Proxy, on redis" placeholder:"TIME" default:"5s" help:"how long connecting to the upstream may take"`
-	QueueTimeout string `group:"Proxy, on redis" placeholder:"TIME" default:"5s" help:"how long a command waits for an upstream that is not there before it is answered with an error"`
+	UpstreamCA         string `group:"Upstream, on redis" name:"upstream-ca" placeholder:"FILE" help:"with rediss://, the certificates of the CAs to trust, in PEM [those of the system]"`
+	UpstreamCert       string `group:"Upstream, on redis" placeholder:"FILE" help:"with rediss://, the certificate to show to Redis, in PEM"`
+	UpstreamKey        string `group:"Upstream, on redis" placeholder:"FILE" help:"its key"`
+	UpstreamSNI        string `group:"Upstream, on redis" name:"upstream-sni" placeholder:"NAME" help:"with rediss://, the name to ask for and to find in the certificate [the URL's host]"`
+	UpstreamSkipVerify bool   `group:"Upstream, on redis" help:"with rediss://, trust any certificate: whoever is on the way can read and change everything"`
+	DialTimeout        string `group:"Upstream, on redis" placeholder:"TIME" default:"5s" help:"how long connecting may take"`
+	QueueTimeout       string `group:"Upstream, on redis" placeholder:"TIME" default:"5s" help:"how long a command waits for a Redis that is not there before it is answered with an error"`
+	ReadTimeout        string `group:"Upstream, on redis" placeholder:"TIME" default:"60s" help:"how long Redis may owe a reply and send nothing, the time of a command that blocks and scripts aside; 0 is for ever"`
+
+	Pool       string `group:"Proxy, on redis" placeholder:"HOW" default:"session" help:"session (each client has a connection to Redis) or shared (clients share them but while they have state there)"`
+	Lanes      string `group:"Proxy, on redis" placeholder:"N" default:"1" help:"connections that clients of one protocol, database and user share, on shared"`
+	Pins       string `group:"Proxy, on redis" placeholder:"N" default:"1000" help:"connections for clients with state, on shared"`
+	PinTime    string `group:"Proxy, on redis" placeholder:"TIME" default:"5m" help:"how long a client may send nothing inside MULTI or after WATCH, on shared; 0 is for ever"`
+	MaxClients string `group:"Proxy, on redis" placeholder:"N" default:"10000" help:"clients at a time"`
+	Buffers    string `group:"Proxy, on redis" placeholder:"SIZE" default:"256mb" help:"requests under way, of all clients, before the next one waits"`
+	Auth       string `group:"Proxy, on redis" placeholder:"WHO" help:"who checks passwords: terminate (omniproxy, against --requirepass and --users-file) or passthrough (Redis) [terminate with one of these or a password in --upstream, else passthrough]"`
+	UsersFile  string `group:"Proxy, on redis" placeholder:"FILE" help:"users besides the default one, in lines such as: user NAME on >PASSWORD"`
 
 	LogLevel string `group:"Log" placeholder:"LEVEL" default:"info" help:"debug, info, warn or error"`
 }
@@ -78,7 +91,7 @@ func parse(args []string, m machine) (invocation, error) {
 	helped := false
 	k, err := kong.New(&c,
 		kong.Name("omniproxy"),
-		kong.Description("omniproxy serves OmniDaemon's JSON files to every Redis client."),
+		kong.Description("omniproxy serves OmniDaemon's JSON files to every Redis client, or proxies a Redis."),
 		kong.Help(func(_ kong.HelpOptions, ctx *kong.Context) error { return writeHelp(&help, ctx) }),
 		// Kong parses on when Exit returns; what it finds then does not matter.
 		kong.Exit(func(int) { helped = true }),
@@ -101,6 +114,10 @@ func parse(args []string, m machine) (invocation, error) {
 			inv.Settings, err = c.Serve.settings(g, m)
 		}
 	case "check":
+		var g given
+		if g, err = fill(ctx, m); err == nil {
+			err = c.Check.mean(g)
+		}
 		inv.Check = c.Check
 	case "backup":
 		inv.Backup = c.Backup
@@ -160,6 +177,8 @@ func fill(ctx *kong.Context, m machine) (given, error) {
 		s := setting{flag: flag.Name}
 		if typed[flag] {
 			s.origin = "--" + flag.Name
+		} else if flag.Tag.Has("typed") {
+			continue
 		} else if s.origin, s.value = environment(flag, m); s.origin == "" {
 			continue
 		} else if err := set(flag, s); err != nil {

@@ -55,7 +55,9 @@ func settingsOf(t *testing.T, args, env string) Settings {
 	return inv.Settings
 }
 
-// precedence has a row for each flag but the two of the password, which have a test of their own.
+const overTLS = "--backend=redis --upstream=rediss://h"
+
+// precedence has a row for each flag but the two of the password and the two of a certificate, which have tests of their own.
 var precedence = []struct {
 	flag     string
 	fallback string // OmniDaemon's variable
@@ -104,6 +106,24 @@ var precedence = []struct {
 		get: func(s Settings) any { return s.DialTimeout }, want: [4]string{"5s", "1s", "2s", "3ms"}},
 	{flag: "queue-timeout", args: "--backend=redis", values: [3]string{"1s", "2s", "3ms"},
 		get: func(s Settings) any { return s.QueueTimeout }, want: [4]string{"5s", "1s", "2s", "3ms"}},
+	{flag: "read-timeout", args: "--backend=redis", values: [3]string{"1s", "0", "3m"},
+		get: func(s Settings) any { return s.ReadTimeout }, want: [4]string{"1m0s", "1s", "-1ns", "3m0s"}},
+	{flag: "pin-time", args: "--backend=redis", values: [3]string{"1s", "0", "3m"},
+		get: func(s Settings) any { return s.PinTime }, want: [4]string{"5m0s", "1s", "-1ns", "3m0s"}},
+	{flag: "drain-timeout", values: [3]string{"2s", "3s", "30s"},
+		get: func(s Settings) any { return s.Drain }, want: [4]string{"1s", "2s", "3s", "30s"}},
+	{flag: "max-clients", args: "--backend=redis", values: [3]string{"1", "20000", "3"},
+		get: func(s Settings) any { return s.MaxClients }, want: [4]string{"10000", "1", "20000", "3"}},
+	{flag: "buffers", args: "--backend=redis", values: [3]string{"1", "2KB", "3gb"},
+		get: func(s Settings) any { return s.Buffers }, want: [4]string{"268435456", "1", "2048", "3221225472"}},
+	{flag: "users-file", args: "--backend=redis", values: [3]string{"a", "b", "c"},
+		get: func(s Settings) any { return s.UsersFile + s.Auth }, want: [4]string{"passthrough", "aterminate", "bterminate", "cterminate"}},
+	{flag: "upstream-ca", args: overTLS, values: [3]string{"a", "b", "c"},
+		get: func(s Settings) any { return s.TLS.CA }, want: [4]string{"", "a", "b", "c"}},
+	{flag: "upstream-sni", args: overTLS, values: [3]string{"a", "b", "c"},
+		get: func(s Settings) any { return s.TLS.SNI }, want: [4]string{"", "a", "b", "c"}},
+	{flag: "upstream-skip-verify", args: overTLS, values: [3]string{"true", "1", "yes"},
+		get: func(s Settings) any { return s.TLS.SkipVerify }, want: [4]string{"false", "true", "true", "true"}},
 	{flag: "log-level", values: [3]string{"debug", "warn", "error"},
 		get: func(s Settings) any { return s.LogLevel }, want: [4]string{"info", "debug", "warn", "error"}},
 }
@@ -142,7 +162,7 @@ func TestTheCommandLineWinsThenOwnVariablesThenOmniDaemons(t *testing.T) {
 }
 
 func TestEveryFlagIsInThePrecedenceTable(t *testing.T) {
-	tested := map[string]string{"requirepass": "", "requirepass-file": ""}
+	tested := map[string]string{"requirepass": "", "requirepass-file": "", "upstream-cert": "", "upstream-key": ""}
 	for _, row := range precedence {
 		tested[row.flag] = row.fallback
 	}
@@ -224,6 +244,17 @@ func TestPasswordComesFromWordOrFile(t *testing.T) {
 	}
 }
 
+func TestACertificateNeedsItsKey(t *testing.T) {
+	s := settingsOf(t, overTLS+" --upstream-key k --upstream-cert=c", "OMNIPROXY_UPSTREAM_KEY=other")
+	if s.TLS.Cert != "c" || s.TLS.Key != "k" {
+		t.Errorf("%+v", s.TLS)
+	}
+	s = settingsOf(t, overTLS, "OMNIPROXY_UPSTREAM_KEY=k OMNIPROXY_UPSTREAM_CERT=c")
+	if want := "upstream-cert from OMNIPROXY_UPSTREAM_CERT, upstream-key from OMNIPROXY_UPSTREAM_KEY"; s.TLS.Cert != "c" || s.TLS.Key != "k" || !strings.Contains(s.Sources(), want) {
+		t.Errorf("%+v, %s", s.TLS, s.Sources())
+	}
+}
+
 func TestOmniDaemonsRedisURLNeverMakesItProxyToItself(t *testing.T) {
 	for _, tt := range []struct {
 		args, env string
@@ -279,6 +310,20 @@ func TestErrorsAreOneLineAndSayWhatToDo(t *testing.T) {
 		{"--db 16", "", "--db=16: choose 0 to 15"},
 		{"--db -1", "", `--db: expected string value but got "-1" (short flag); perhaps try --db="-1"?; see omniproxy --help`},
 		{"", "OMNIPROXY_DB=x", "OMNIPROXY_DB=x: choose 0 to 15"},
+		{"--upstream-cert c " + overTLS, "", "--upstream-cert=c: give its key with --upstream-key"},
+		{"--upstream-key k " + overTLS, "", "--upstream-key=k: give its certificate with --upstream-cert"},
+		{"--upstream-ca c --upstream-skip-verify " + overTLS, "", "--upstream-ca=c trusts some certificates, --upstream-skip-verify any: choose one"},
+		{"--backend redis", "OMNIPROXY_UPSTREAM_CA=c", "OMNIPROXY_UPSTREAM_CA=c: TLS needs rediss:// in --upstream"},
+		{"--backend redis --upstream redis://:pw@h?dial_timeout=1s", "", "--upstream=redis://:***@h?dial_timeout=1s: of a URL's options only db and skip_verify count here; timeouts and limits are flags"},
+		{"--backend redis --requirepass pw --auth passthrough", "", "--auth=passthrough leaves passwords to Redis, --requirepass does not: choose one"},
+		{"--backend redis --users-file f --auth passthrough", "", "--auth=passthrough leaves passwords to Redis, --users-file does not: choose one"},
+		{"--backend redis --auth redis", "", "--auth=redis: choose terminate or passthrough"},
+		{"--backend redis --lanes 0", "", "--lanes=0: give a number from 1 on"},
+		{"--backend redis --max-clients=-1", "", "--max-clients=-1: give a number from 1 on"},
+		{"--backend redis --dial-timeout 0", "", "--dial-timeout=0: give a time with its unit, such as 5s"},
+		{"--backend redis --read-timeout 5", "", "--read-timeout=5: give a time with its unit, such as 5s"},
+		{"--backend redis --buffers lots", "", "--buffers=lots: give a size such as 256mb"},
+		{"--drain-timeout=-1s", "", "--drain-timeout=-1s: give a time with its unit, such as 5s"},
 		{"--fsync sometimes", "", "--fsync=sometimes: choose always, everysec or no"},
 		{"", "OMNIPROXY_LOG_LEVEL=trace", "OMNIPROXY_LOG_LEVEL=trace: choose debug, info, warn or error"},
 		{"--metrics-cap=-1", "", "--metrics-cap=-1: give a number, or 0 for no cap"},
@@ -370,6 +415,29 @@ func TestHelpIsTheSameWithAndWithoutTheWordServe(t *testing.T) {
 		}
 		if diff := cmp.Diff(want.Help, got.Help); diff != "" {
 			t.Errorf("omniproxy %s:\n%s", args, diff)
+		}
+	}
+}
+
+// The page of the proxy tells of each of its flags, with the default.
+func TestThePageOfTheProxyHasEveryFlag(t *testing.T) {
+	page, err := os.ReadFile("../../docs/proxy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, flag := range kong.Must(&cli{}).Model.DefaultCmd.Flags {
+		title := flag.Group.Title
+		if title != "Upstream, on redis" && title != "Proxy, on redis" && flag.Name != "drain-timeout" && flag.Name != "upstream" {
+			continue
+		}
+		row := ""
+		for line := range strings.Lines(string(page)) {
+			if cells := strings.Split(line, "|"); len(cells) > 2 && strings.Contains(cells[1], "`--"+flag.Name+"`") {
+				row = cells[2]
+			}
+		}
+		if row == "" || !strings.Contains(row, flag.Default) {
+			t.Errorf("--%s with the default %q: %q", flag.Name, flag.Default, row)
 		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -25,36 +24,72 @@ func serveProxy(s Settings, log *zap.Logger, signals <-chan os.Signal) int {
 	}
 	defer listener.Close()
 	bound := Address{s.Listen.Network, listener.Addr().String()}
-	pool := passthrough.Session
-	if s.Pool == "shared" {
-		pool = passthrough.Shared
-	}
-	backend, err := passthrough.Open(passthrough.Options{
-		URL:          string(s.Upstream),
-		Pool:         pool,
-		Lanes:        s.Lanes,
-		Pins:         s.Pins,
-		Passthrough:  s.Auth == "passthrough",
-		DialTimeout:  s.DialTimeout,
-		QueueTimeout: s.QueueTimeout,
-		Events:       proxyEvents(s, log, bound),
-	})
+	server := &resp.Server{Filters: s.filters(log), Events: serverEvents(log), Forward: true}
+	server.SetPassword(string(s.Password))
+	server.SetMaxClients(int64(s.MaxClients))
+	backend, err := openProxy(s, log, bound, server)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "omniproxy:", err)
 		return exitUsage
 	}
-	server := &resp.Server{Backend: backend, Filters: s.filters(log), Events: serverEvents(log), Forward: true}
-	server.SetPassword(string(s.Password))
+	server.Backend = backend
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	if err := writeReadyFile(s.ReadyFile, bound); err != nil {
 		log.Error("ready file", zap.Error(err))
 	}
-	return endProxy(backend, server, log, signals, failed)
+	return endProxy(s, backend, server, log, signals, failed)
+}
+
+// openProxy reads the files that the settings name and begins to look for Redis.
+func openProxy(s Settings, log *zap.Logger, bound Address, server *resp.Server) (*passthrough.Backend, error) {
+	if s.UsersFile != "" {
+		users, err := readUsers(s.UsersFile)
+		if err != nil {
+			return nil, err
+		}
+		server.SetUsers(users)
+	}
+	complete, err := s.TLS.load()
+	if err != nil {
+		return nil, err
+	}
+	s.caution(log)
+	pool := passthrough.Session
+	if s.Pool == "shared" {
+		pool = passthrough.Shared
+	}
+	here := thisMachine()
+	return passthrough.Open(passthrough.Options{
+		URL:          string(s.Upstream),
+		TLSConfig:    complete,
+		Pool:         pool,
+		Lanes:        s.Lanes,
+		Pins:         s.Pins,
+		PinTime:      s.PinTime,
+		Buffers:      s.Buffers,
+		Passthrough:  s.Auth == "passthrough",
+		DialTimeout:  s.DialTimeout,
+		QueueTimeout: s.QueueTimeout,
+		ReadTimeout:  s.ReadTimeout,
+		DrainTimeout: s.Drain,
+		Self:         func(a net.Addr) bool { return here.reaches(bound, a.Network(), a.String()) },
+		Events:       proxyEvents(s, log, bound),
+	})
+}
+
+// caution warns of what was asked for and is not safe.
+func (s Settings) caution(log *zap.Logger) {
+	if s.Upstream.hasPassword() && s.followed.of("upstream").onCommandLine() {
+		log.Warn("process lists show the password in --upstream: set OMNIPROXY_UPSTREAM instead")
+	}
+	if s.TLS.SkipVerify || strings.Contains(string(s.Upstream), "skip_verify=") {
+		log.Warn("the upstream's certificate is not checked: whoever is on the way can read and change everything")
+	}
 }
 
 // endProxy waits for the end and lets clients go.
-func endProxy(backend *passthrough.Backend, server *resp.Server, log *zap.Logger, signals <-chan os.Signal, failed <-chan error) int {
+func endProxy(s Settings, backend *passthrough.Backend, server *resp.Server, log *zap.Logger, signals <-chan os.Signal, failed <-chan error) int {
 	var err error
 	select {
 	case sig := <-signals:
@@ -63,12 +98,12 @@ func endProxy(backend *passthrough.Backend, server *resp.Server, log *zap.Logger
 	}
 	done := make(chan error, 1)
 	go func() {
-		drain, cancel := context.WithTimeout(context.Background(), drainTime)
+		drain, cancel := context.WithTimeout(context.Background(), s.Drain)
 		defer cancel()
 		server.Drain(drain)
 		done <- backend.Shutdown(context.Background())
 	}()
-	for begun := time.Now(); ; {
+	for begun, over := time.Now(), time.After(s.Drain+shutdownTime); ; {
 		select {
 		case shutdown := <-done:
 			if err = errors.Join(err, shutdown); err != nil {
@@ -78,38 +113,13 @@ func endProxy(backend *passthrough.Backend, server *resp.Server, log *zap.Logger
 			log.Info("stopped")
 			return exitOK
 		case <-signals:
-			if time.Since(begun) >= sameStop {
-				return exitForced
+			if time.Since(begun) < sameStop {
+				continue
 			}
+		case <-over:
 		}
-	}
-}
-
-// proxyEvents turns what the proxy reports into log lines. The first is the start line.
-func proxyEvents(s Settings, log *zap.Logger, bound Address) passthrough.Events {
-	var started atomic.Bool
-	start := func(found string) {
-		line := fmt.Sprintf("proxying %s (%s) on %s; %s; OmniDaemon: %s", shownUpstream(s), found, bound, redisCLI(s, bound), omniDaemon(s, bound))
-		if sources := s.Sources(); sources != "" {
-			line += "; " + sources
-		}
-		log.Info(line)
-	}
-	return passthrough.Events{
-		Found: func(f passthrough.Found) {
-			what := fmt.Sprintf("Redis %s, role %s, mode %s", f.Version, f.Role, f.Mode)
-			if started.Swap(true) {
-				log.Info("the upstream is there again: " + what)
-				return
-			}
-			start(what)
-		},
-		Lost: func(err error) {
-			if !started.Swap(true) {
-				start("not there yet")
-			}
-			log.Warn("cannot reach the upstream; commands wait for --queue-timeout, and it is tried again until it is there", zap.String("error", redact(err.Error())))
-		},
+		log.Error("stopped before clients were let go")
+		return exitForced
 	}
 }
 

@@ -27,7 +27,7 @@ const (
 	loadGCPercent = 12 // GOGC while a directory is opened
 	// One stop may come as two signals: timeout(1) and terminals signal a process, then its group.
 	sameStop     = 250 * time.Millisecond
-	drainTime    = time.Second      // clients that send nothing are cut after it
+	syncTime     = time.Second      // a disk that does not answer is waited for so long when there is no time
 	shutdownTime = 30 * time.Second // everything is on disk before it is over, or the exit code says not
 )
 
@@ -35,7 +35,10 @@ const (
 func serve(s Settings) int {
 	log, err := newLogger(s.LogLevel)
 	if err == nil {
-		err = protectedMode(s.Listen.String(), s.Password != "" || s.redisChecks())
+		err = protectedMode(s.Listen.String(), s.Password != "" || s.UsersFile != "" || s.redisChecks())
+	}
+	if err != nil && s.Backend == "redis" {
+		err = fmt.Errorf("%w\n  4) let Redis check passwords:            --auth passthrough", err)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "omniproxy:", err)
@@ -79,6 +82,8 @@ type service struct {
 	resp     *resp.Server
 	failed   chan error    // listening came to an end
 	asked    chan struct{} // a client asked for the end
+
+	drainTime time.Duration // clients that send nothing are cut after it
 }
 
 // errInterrupted ends a load. The directory is as it was.
@@ -95,7 +100,7 @@ func open(s Settings, log *zap.Logger, signals <-chan os.Signal) (*service, erro
 	}
 	v := &service{
 		listener: listener, bound: Address{s.Listen.Network, listener.Addr().String()},
-		failed: make(chan error, 1), asked: make(chan struct{}, 1),
+		failed: make(chan error, 1), asked: make(chan struct{}, 1), drainTime: s.Drain,
 	}
 	if v.backend, err = newJSON(s, log, v.bound, v.stop); err != nil {
 		listener.Close()
@@ -136,7 +141,7 @@ func (v *service) load(signals <-chan os.Signal) error {
 
 // drain lets clients go.
 func (v *service) drain() {
-	drain, cancel := context.WithTimeout(context.Background(), drainTime)
+	drain, cancel := context.WithTimeout(context.Background(), v.drainTime)
 	defer cancel()
 	v.resp.Drain(drain)
 }
@@ -194,7 +199,7 @@ func (v *service) shutdown(signals <-chan os.Signal) error {
 	go func() { v.backend.Sync(); close(synced) }()
 	select {
 	case <-synced:
-	case <-time.After(drainTime): // a disk that does not answer
+	case <-time.After(syncTime):
 	}
 	return errForced
 }
@@ -282,8 +287,11 @@ func startLine(s Settings, c jsonbackend.Counts, bound Address) string {
 // omniDaemon is the environment with which OmniDaemon works here. A password stands there by its name only.
 func omniDaemon(s Settings, bound Address) string {
 	url := bound.URL()
-	if s.Password != "" {
+	switch {
+	case s.Password != "":
 		url = strings.Replace(url, "://", "://:PASSWORD@", 1)
+	case s.UsersFile != "":
+		url = strings.Replace(url, "://", "://USER:PASSWORD@", 1)
 	}
 	switch {
 	case s.DB == 0:
@@ -313,8 +321,11 @@ func redisCLI(s Settings, a Address) string {
 		}
 		words = append(words, "-p", port)
 	}
-	if s.Password != "" {
+	switch {
+	case s.Password != "":
 		words = append(words, "--askpass")
+	case s.UsersFile != "":
+		words = append(words, "--user", "USER", "--askpass")
 	}
 	if s.DB != 0 {
 		words = append(words, "-n", strconv.Itoa(s.DB))

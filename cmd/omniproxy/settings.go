@@ -8,15 +8,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // Settings are the resolved settings of serve. Printing them shows no password.
 type Settings struct {
 	Listen    Address
-	ReadyFile string // "" = none
-	Password  Secret // "" = none
+	ReadyFile string        // "" = none
+	Password  Secret        // "" = none
+	Drain     time.Duration // how long a drain waits for clients
 	MaxBlock  MaxBlock
 	Backend   string   // json or redis
 	Upstream  RedisURL // "" if Backend is json
@@ -37,14 +36,6 @@ type Data struct {
 	MetricsCap int    // 0 = none
 	ReadOnly   bool
 	Ephemeral  bool
-}
-
-// Proxy are the settings of the redis backend; on json they are zero.
-type Proxy struct {
-	Pool                      string // session or shared
-	Lanes, Pins               int
-	Auth                      string // terminate or passthrough
-	DialTimeout, QueueTimeout time.Duration
 }
 
 // MaxBlock caps the BLOCK of XREAD and XREADGROUP. The zero MaxBlock caps nothing.
@@ -82,6 +73,13 @@ func (s Settings) Sources() string {
 	return strings.Join(parts, ", ")
 }
 
+func parseDB(text string) (db int, err error) {
+	if db, err = strconv.Atoi(text); err != nil || db < 0 || db > 15 {
+		return 0, errors.New("choose 0 to 15")
+	}
+	return db, nil
+}
+
 // settings gives the flags their meaning.
 func (w serveWord) settings(g given, m machine) (s Settings, err error) {
 	s = Settings{
@@ -105,14 +103,17 @@ func (w serveWord) settings(g given, m machine) (s Settings, err error) {
 			return Settings{}, err
 		}
 	}
+	if s.Drain, err = parseTimeout(w.DrainTimeout); err != nil {
+		return Settings{}, fmt.Errorf("%s: %w", g.of("drain-timeout"), err)
+	}
 	if s.Fsync, err = oneOf(w.Fsync, "always", "everysec", "no"); err != nil {
 		return Settings{}, fmt.Errorf("%s: %w", g.of("fsync"), err)
 	}
 	if s.LogLevel, err = oneOf(w.LogLevel, "debug", "info", "warn", "error"); err != nil {
 		return Settings{}, fmt.Errorf("%s: %w", g.of("log-level"), err)
 	}
-	if s.DB, err = strconv.Atoi(w.DB); err != nil || s.DB < 0 || s.DB > 15 {
-		return Settings{}, fmt.Errorf("%s: choose 0 to 15", g.of("db"))
+	if s.DB, err = parseDB(w.DB); err != nil {
+		return Settings{}, fmt.Errorf("%s: %w", g.of("db"), err)
 	}
 	if s.MetricsCap, err = strconv.Atoi(w.MetricsCap); err != nil || s.MetricsCap < 0 {
 		return Settings{}, fmt.Errorf("%s: give a number, or 0 for no cap", g.of("metrics-cap"))
@@ -127,54 +128,6 @@ func (w serveWord) settings(g given, m machine) (s Settings, err error) {
 	}
 	s.followed = s.follow(g)
 	return s, nil
-}
-
-// proxy reads the settings of the redis backend. Where the proxy knows the password of Redis, whoever reaches it needs none:
-// then it checks passwords itself.
-func (w serveWord) proxy(g given, s Settings) (p Proxy, err error) {
-	knows := s.Password != "" || s.Upstream.hasPassword()
-	if p.Auth = w.Auth; p.Auth == "" {
-		p.Auth = "passthrough"
-		if knows {
-			p.Auth = "terminate"
-		}
-	}
-	if _, err = oneOf(p.Auth, "terminate", "passthrough"); err != nil {
-		return Proxy{}, fmt.Errorf("%s: %w", g.of("auth"), err)
-	}
-	if p.Auth == "passthrough" && s.Password != "" {
-		return Proxy{}, fmt.Errorf("%s leaves passwords to Redis, --requirepass does not: choose one", g.of("auth"))
-	}
-	if p.Pool, err = oneOf(w.Pool, "session", "shared"); err != nil {
-		return Proxy{}, fmt.Errorf("%s: %w", g.of("pool"), err)
-	}
-	if p.Lanes, err = strconv.Atoi(w.Lanes); err != nil || p.Lanes < 1 {
-		return Proxy{}, fmt.Errorf("%s: give a number from 1 on", g.of("lanes"))
-	}
-	if p.Pins, err = strconv.Atoi(w.Pins); err != nil || p.Pins < 1 {
-		return Proxy{}, fmt.Errorf("%s: give a number from 1 on", g.of("pins"))
-	}
-	if p.DialTimeout, err = parseTimeout(w.DialTimeout); err != nil {
-		return Proxy{}, fmt.Errorf("%s: %w", g.of("dial-timeout"), err)
-	}
-	if p.QueueTimeout, err = parseTimeout(w.QueueTimeout); err != nil {
-		return Proxy{}, fmt.Errorf("%s: %w", g.of("queue-timeout"), err)
-	}
-	return p, nil
-}
-
-// redisChecks reports whether it was asked for that Redis checks passwords.
-func (s Settings) redisChecks() bool {
-	return s.Auth == "passthrough" && s.followed.of("auth").origin != ""
-}
-
-// parseTimeout takes a time that is not nothing.
-func parseTimeout(s string) (time.Duration, error) {
-	d, err := time.ParseDuration(s)
-	if err != nil || d <= 0 {
-		return 0, errors.New("give a time with its unit, such as 5s")
-	}
-	return d, nil
 }
 
 // follow drops from g what is the default and what something else overruled.
@@ -256,8 +209,8 @@ func (w serveWord) backend(g given, listen Address, m machine) (backend string, 
 	case self:
 		return "json", "", fmt.Sprintf("%s with %s leads OmniDaemon to this very listener, so JSON is served", b, u), nil
 	}
-	if _, err := redis.ParseURL(u.value); err != nil {
-		return "", "", "", fmt.Errorf("%s: %s", u, urlHint)
+	if err := checkUpstream(u.value); err != nil {
+		return "", "", "", fmt.Errorf("%s: %w", u, err)
 	}
 	return "redis", RedisURL(u.value), "", nil
 }

@@ -387,6 +387,11 @@ func Misconf(cause error) Error {
 	return Errorf("MISCONF Errors writing to the AOF file: %v", cause)
 }
 
+// Unkept answers what was done before it was known that the journal cannot be written.
+func Unkept(cause error) Error {
+	return Misconf(cause) + "; what this command did can be seen, and is lost if the server ends before it can write it"
+}
+
 // Protocol errors: the reply, after which Redis closes the connection.
 const (
 	// ErrMultibulkLength: the number after "*" is not an integer or above the limit.

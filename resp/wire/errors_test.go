@@ -113,6 +113,8 @@ func TestErrorsWithArguments(t *testing.T) {
 		{NoSuchUser([]byte("u")), "ERR No such user 'u'"},
 		{SubscribedOnly("get"), "ERR Can't execute 'get': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"},
 		{Misconf(errors.New("No space left on device")), "MISCONF Errors writing to the AOF file: No space left on device"},
+		{Unkept(errors.New("No space left on device")), "MISCONF Errors writing to the AOF file: No space left on device; " +
+			"what this command did can be seen, and is lost if the server ends before it can write it"},
 	} {
 		if string(c.got) != c.want {
 			t.Errorf("got  %q\nwant %q", c.got, c.want)

@@ -45,7 +45,7 @@ var ErrQuery = errors.New("read command: longer than the query limit")
 //
 // A batch goes Feed, Next until ok is false or the caller has enough, Keep. A command that lies whole in the bytes fed is
 // returned as slices of them; one that came in pieces is put together in a buffer of the Reader's own, which grows as bytes
-// arrive and never because a client announced them. Bytes seen once are not parsed again when more arrive.
+// arrive and, but for who has sent megabytes of it, never because a client announced them. Bytes seen once are not parsed again when more arrive.
 //
 // Like Redis, the Reader does not look at the byte after CR that ends a line or at the two bytes after an argument, and to
 // it a line with a NUL byte never ends: it waits until the line is too long.
@@ -201,11 +201,15 @@ func (r *Reader) pull() bool {
 	return true
 }
 
+// trusted is how much a client must have sent to be given room for all that it announced, 512 MB at the most: buffers that
+// double hold a long argument three times.
+const trusted = 32 << 20
+
 // hold moves the first n bytes of feed to buf, whose capacity doubles when it is exhausted.
 func (r *Reader) hold(n int) {
 	if need := len(r.buf) + n; need > cap(r.buf) {
 		size := max(need, 2*cap(r.buf))
-		if end := r.pos + r.cmd.at + r.cmd.need; need <= end && end < size {
+		if end := r.pos + r.cmd.at + r.cmd.need; need <= end && (end < size || need > trusted) {
 			size = end // where the argument ends: a large one is often the last
 		}
 		buf := make([]byte, len(r.buf), size)
