@@ -48,10 +48,12 @@ func proxy(t testing.TB, upstream string, args ...string) *omniproxy {
 	}
 }
 
-// proxied starts a Redis with a proxy in front of it.
+// proxied starts a Redis with a proxy in front of it, which has found it.
 func proxied(t testing.TB, args ...string) *omniproxy {
 	t.Helper()
-	return proxy(t, "redis://"+redistest.Start(t), args...)
+	o := proxy(t, "redis://"+redistest.Start(t), args...)
+	o.logs(" (Redis 7.0")
+	return o
 }
 
 func TestTheProxySaysWhatItFound(t *testing.T) {

@@ -1,6 +1,8 @@
 package jsonbackend
 
 import (
+	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -54,6 +56,51 @@ func TestCheckSaysWhatAStartWouldMeet(t *testing.T) {
 	if c, err = Check(opts); err != nil || len(c.Problems) != 1 || c.Damage != nil {
 		t.Fatalf("%+v, %v", c, err)
 	}
+}
+
+// What is remembered of the files is read, too, and compared with them.
+func TestCheckReadsWhatIsRemembered(t *testing.T) {
+	d := opened(t, small(t), func(o *Options) { o.Prefix, o.DB = "p", 3 })
+	for n := range 3 {
+		d.do("SET", "key", fmt.Sprint(n))
+		d.pass()
+	}
+	d.shut()
+	opts := d.opts
+	path := d.path(".omniproxy/seen/other.json.versions")
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := bytes.LastIndex(whole, []byte("version "))
+	said := func(when, problem, note string) {
+		t.Helper()
+		c, err := Check(opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := strings.Join(c.Problems, "\n"); !strings.Contains(text, problem) || problem == "" && text != "" {
+			t.Errorf("%s: problems %q, want %q", when, text, problem)
+		}
+		if text := strings.Join(c.Notes, "\n"); !strings.Contains(text, note) {
+			t.Errorf("%s: notes %q, want %q", when, text, note)
+		}
+	}
+	said("well", "", "other.json.versions is well: 3 versions")
+	d.write("other.json", "{}")
+	said("edited", "", "other.json was written by somebody else since")
+	writeText(t, path, string(whole[:last+20]))
+	said("torn", "", "other.json.versions ends in what was being written: a start cuts off 20 bytes")
+	writeText(t, path, strings.Replace(string(whole), "version 2", "version x", 1))
+	said("damaged", "a start forgets 1 versions behind it", "")
+	writeText(t, path, string(whole))
+	writeText(t, d.path(".omniproxy/loose.json"), "{")
+	said("loose records", "loose.json: ", "")
+	if err := os.Remove(d.path(".omniproxy/loose.json")); err != nil {
+		t.Fatal(err)
+	}
+	opts.Prefix = "omni"
+	said("another prefix", "", "no key shows in config.json, whose last version had some: is it served with another --prefix or --db?")
 }
 
 // A backup of a directory that is served starts with the same keys, and takes none of its files for an edit.

@@ -35,7 +35,8 @@ func (b *Backend) ahead(f *file) (bool, error) {
 }
 
 // keysWin settles a file of a copy whose log is ahead.
-func (b *Backend) keysWin(f *file, doc []byte, logged map[string]seen.ID) error {
+func (b *Backend) keysWin(f *file, logged map[string]seen.ID) error {
+	doc, _, _ := f.readNow() // of what cannot be read the caller hears
 	outs, err := b.leftOut(f)
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package jsonbackend
 
 import (
+	"bytes"
 	"errors"
 	"path/filepath"
 	"slices"
@@ -144,6 +145,11 @@ func (b *Backend) adopt(f *file, doc []byte, stands stamp) {
 	default:
 		commands, err = b.consume(f, id, doc, seen.Read, seen.Newest)
 	}
+	b.adopted(f, stands, commands, err)
+}
+
+// adopted ends adopt: the view holds what stands on the disk, which came to so many commands, or to an error.
+func (b *Backend) adopted(f *file, stands stamp, commands int, err error) {
 	if err != nil {
 		f.marks = marks{all: true} // the view holds what was not done
 		if !errors.Is(err, errBusy) {
@@ -211,7 +217,7 @@ var errBusy = errors.New("the keyspace moves on too fast")
 // how many commands that took. Whatever the policy, the unit is synced: its file is about to be replaced.
 func (b *Backend) consume(f *file, id seen.ID, doc []byte, kind seen.Kind, before int) (commands int, err error) {
 	if f.seen.Last(before) == nil && !b.transient() {
-		if err := keepOriginal(filepath.Join(b.opts.Dir, own, "originals"), f, doc); err != nil {
+		if err := keepOriginal(filepath.Join(b.opts.Dir, own, "originals"), f, bytes.NewReader(doc)); err != nil {
 			return 0, err
 		}
 	}

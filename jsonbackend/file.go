@@ -1,10 +1,14 @@
 package jsonbackend
 
 import (
+	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"sync/atomic"
 	"time"
@@ -92,22 +96,88 @@ func (f *file) look() (stamp, error) {
 	return stampOf(info), nil
 }
 
-// read returns the file's content and stamp; nil if there is none. errMoving means that it is being written.
-func (f *file) read() (doc []byte, stands stamp, err error) {
+// steady lets read read the file, unless there is none, and returns its stamp, before as after. errMoving means that it is
+// being written.
+func (f *file) steady(read func() error) (stands stamp, err error) {
 	if stands, err = f.look(); err != nil || stands == (stamp{}) {
+		return stands, err
+	}
+	err = read()
+	if again, lost := f.look(); lost != nil || again != stands || errors.Is(err, fs.ErrNotExist) {
+		return stands, fmt.Errorf("%s: %w", f.path, errMoving)
+	}
+	return stands, err
+}
+
+// read returns the file's content and stamp; nil if there is none.
+func (f *file) read() (doc []byte, stands stamp, err error) {
+	stands, err = f.steady(func() error {
+		if doc, err = disk.ReadFile(f.disk, f.path); err != nil {
+			return fmt.Errorf("read %s: %w", f.File(), err)
+		}
+		return nil
+	})
+	if err != nil {
 		return nil, stands, err
 	}
-	doc, err = disk.ReadFile(f.disk, f.path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, stands, errMoving
-	}
-	if err != nil {
-		return nil, stands, fmt.Errorf("read %s: %w", f.File(), err)
-	}
-	if again, err := f.look(); err != nil || again != stands {
-		return nil, stands, errMoving
-	}
 	return doc, stands, nil
+}
+
+// stream lets read have the file's content, which need not be in memory as a whole, and returns its version and stamp. The
+// stamp is zero if there is no file.
+func (f *file) stream(read func(io.Reader) error) (id seen.ID, stands stamp, err error) {
+	stands, err = f.steady(func() error {
+		from, err := f.disk.Open(f.path, os.O_RDONLY, 0)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", f.File(), err)
+		}
+		defer from.Close()
+		hash := sha256.New()
+		in := io.TeeReader(from, hash)
+		if err := read(in); err != nil {
+			return err
+		}
+		_, err = io.Copy(io.Discard, in) // what read did not need
+		id = seen.ID(hash.Sum(nil))
+		return err
+	})
+	return id, stands, err
+}
+
+// version returns which content stands there.
+func (f *file) version() (id seen.ID, stands stamp, err error) {
+	return f.stream(func(io.Reader) error { return nil })
+}
+
+// streamDoc is stream for who reads a document. Errors are those of load.
+func (f *file) streamDoc(read func(io.Reader) error) (id seen.ID, stands stamp, err error) {
+	return f.stream(func(from io.Reader) error {
+		in := bufio.NewReader(from)
+		if start, err := in.Peek(in.Size()); err == io.EOF && isBlank(start) {
+			return f.blank()
+		}
+		return f.located(read(in))
+	})
+}
+
+// patiently does what reads files even if somebody is just writing them.
+func patiently(read func() error) (err error) {
+	for range 20 {
+		if err = read(); !errors.Is(err, errMoving) {
+			break
+		}
+		time.Sleep(tick)
+	}
+	return err
+}
+
+// readNow is read even if somebody is just writing the file.
+func (f *file) readNow() (doc []byte, stands stamp, err error) {
+	err = patiently(func() (err error) {
+		doc, stands, err = f.read()
+		return err
+	})
+	return doc, stands, err
 }
 
 // stands notes what the file looks like whose content was just published or read.
@@ -118,13 +188,23 @@ func (f *file) stands(as stamp) {
 // errMoving stops reading a file that is being written, and publishing over one that was written meanwhile.
 var errMoving = errors.New("another program is writing the file")
 
-// load makes doc the view's document. The error names file, line and column. A file without a word in it is no document:
-// it is one that is being written, or was lost.
+// load makes doc the view's document. The error names file, line and column.
 func (f *file) load(doc []byte) error {
-	if len(bytes.TrimSpace(doc)) == 0 {
-		return fmt.Errorf("%s:1:1: the file is empty; without records it would hold {} or []", f.path)
+	if isBlank(doc) {
+		return f.blank()
 	}
-	err := f.View.Load(doc)
+	return f.located(f.View.Load(doc))
+}
+
+func isBlank(doc []byte) bool { return len(bytes.TrimSpace(doc)) == 0 }
+
+// blank is the error of a file without a word in it. That is no document: it is one that is being written, or was lost.
+func (f *file) blank() error {
+	return fmt.Errorf("%s:1:1: the file is empty; without records it would hold {} or []", f.path)
+}
+
+// located names file, line and column in an error that a view reports.
+func (f *file) located(err error) error {
 	var syntax *pyjson.SyntaxError
 	if errors.As(err, &syntax) {
 		return fmt.Errorf("%s:%d:%d: %s", f.path, syntax.Line, syntax.Column, syntax.Msg)
@@ -133,14 +213,14 @@ func (f *file) load(doc []byte) error {
 }
 
 // keepOriginal keeps, in a folder, what the file was before omniproxy ever saw it.
-func keepOriginal(dir string, f *file, doc []byte) error {
+func keepOriginal(dir string, f *file, doc io.Reader) error {
 	to := filepath.Join(dir, f.File())
 	_, err := f.disk.Stat(to)
 	if err == nil {
 		return nil
 	}
 	if err = disk.MakeDir(f.disk, dir, 0o700); err == nil {
-		err = disk.ReplaceFile(f.disk, to, to+".part", doc, 0o600)
+		err = disk.ReplaceFrom(f.disk, to, to+".part", doc, 0o600)
 	}
 	if err != nil {
 		return fmt.Errorf("keep original of %s: %w", f.File(), err)

@@ -14,7 +14,7 @@ import (
 
 // Records of another shape than the documented one stand for no key: nothing holds them but their file, which anybody may
 // write from an older one, also while no omniproxy runs. So they are kept in loose.json, too, and merged by record as keys
-// are. What goes there is never less than what somebody's version left of them; what it took away is in replaced/ before.
+// are. Before one goes from there it stands in replaced/.
 
 func (b *Backend) loosePath() string { return filepath.Join(b.opts.Dir, own, "loose.json") }
 
@@ -79,7 +79,11 @@ func (b *Backend) mergeLoose(f *file, id seen.ID, read lens.Base) error {
 
 // restoreLoose puts into the view, which has loaded a version that is no edit, what stood last.
 func (b *Backend) restoreLoose(f *file, id seen.ID) error {
-	if f.loose != nil {
+	switch {
+	case f.loose == nil:
+	case b.copied: // either may be the older one
+		b.setLoose(f, f.loose.Merge(f.Loose(), lens.Base{}))
+	default:
 		b.setLoose(f, f.loose)
 	}
 	return b.keepLoose(f, id, "keys took the places of these records, which stood for none")

@@ -108,3 +108,23 @@ func TestARecordThatAKeyTakesThePlaceOfIsKept(t *testing.T) {
 		t.Errorf("it came back (-want +got)\n%s", diff)
 	}
 }
+
+// Of a copy that was made file by file the JSON file may be younger than loose.json, or older.
+func TestACopyHasTheRecordsOfBoth(t *testing.T) {
+	dir := t.TempDir()
+	writeText(t, filepath.Join(dir, "results.json"), `{"early": "odd"}`)
+	d := opened(t, dir)
+	d.pass()
+	to := t.TempDir()
+	d.copyTo(to, filepath.Join(own, "loose.json"))
+	d.write("results.json", `{"late": "odd"}`)
+	d.pass()
+	for _, name := range []string{"results.json", own + "/seen", own + "/aof"} {
+		d.copyTo(to, name)
+	}
+	again := opened(t, to)
+	again.pass()
+	if text := again.read("results.json"); !strings.Contains(text, "early") || !strings.Contains(text, "late") {
+		t.Errorf("the copy holds %s", text)
+	}
+}

@@ -336,6 +336,7 @@ func TestNoInterleavingLosesAnything(t *testing.T) {
 		from := s.template(t)
 		for name, edits := range editors {
 			t.Run(s.file+" "+name, func(t *testing.T) {
+				t.Parallel()
 				steps := len(edits(&editor{p: &play{of: s, t: t, disk: from}}))
 				alone := s.played(t, from, edits, nil, 0)
 				all := 0
@@ -360,6 +361,7 @@ func TestNoCrashLosesAnything(t *testing.T) {
 		from := s.template(t)
 		for name, edits := range editors {
 			t.Run(s.file+" "+name, func(t *testing.T) {
+				t.Parallel()
 				steps := len(edits(&editor{p: &play{of: s, t: t, disk: from}}))
 				alone := s.played(t, from, edits, nil, 0)
 				n, every := 0, sample(alone.made*alone.ops)

@@ -3,12 +3,12 @@ package jsonbackend
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/omniproxy/omniproxy/jsonbackend/aof"
 	"github.com/omniproxy/omniproxy/jsonbackend/disk"
@@ -23,11 +23,11 @@ const (
 
 // openTransient loads the files into memory and leaves the directory alone.
 func (b *Backend) openTransient() error {
-	docs, err := b.loadFiles()
+	filled, err := b.fill()
 	if err != nil {
 		return err
 	}
-	return b.remember(docs)
+	return b.remember(filled)
 }
 
 // openDurable takes the directory and brings memory, append-only file and files together. Until the directory is taken
@@ -38,9 +38,9 @@ func (b *Backend) openDurable() error {
 		return err
 	}
 	log := filepath.Join(own, "aof")
-	var docs map[*file][]byte
+	var filled contents
 	if names, err := b.disk.List(log); errors.Is(err, fs.ErrNotExist) || len(names) == 0 {
-		if docs, err = b.loadFiles(); err != nil {
+		if filled, err = b.fill(); err != nil {
 			return err
 		}
 	}
@@ -54,22 +54,12 @@ func (b *Backend) openDurable() error {
 	if !empty {
 		err = b.reopen(logged)
 	} else {
-		err = b.firstLoad(own, docs)
+		err = b.firstLoad(own, filled)
 	}
 	if err != nil {
 		return err
 	}
 	return b.log.Adopted()
-}
-
-// firstLoad loads the files, unless docs are their contents, and keeps what they say.
-func (b *Backend) firstLoad(own string, docs map[*file][]byte) (err error) {
-	if docs == nil { // the first load before this one did not come to its end
-		if docs, err = b.loadFiles(); err != nil {
-			return err
-		}
-	}
-	return b.begin(own, docs)
 }
 
 // checkFormat refuses a folder of a newer omniproxy.
@@ -161,72 +151,6 @@ func (d durable) Err() error {
 	return err
 }
 
-// loadFiles loads every file into memory, for the first time. It returns their contents.
-func (b *Backend) loadFiles() (docs map[*file][]byte, err error) {
-	docs = map[*file][]byte{}
-	for _, f := range b.files {
-		doc, stands, err := f.readNow()
-		if err == nil && doc != nil {
-			err = f.load(doc)
-		}
-		if err != nil {
-			return nil, err
-		}
-		f.stands(stands)
-		docs[f] = doc
-	}
-	for _, f := range b.files {
-		now := b.Freeze(nil)
-		for e := range f.Edits(lens.Base{}, now, now.At) {
-			if err := b.Engine.Replay(e.DB, e.Args); err != nil {
-				return nil, fmt.Errorf("load %s: %s %q: %w", f.path, e.Args[0], e.Args[1], err)
-			}
-		}
-	}
-	return docs, nil
-}
-
-// readNow reads a file even if somebody is just writing it.
-func (f *file) readNow() (doc []byte, stands stamp, err error) {
-	for range 20 {
-		if doc, stands, err = f.read(); !errors.Is(err, errMoving) {
-			return doc, stands, err
-		}
-		time.Sleep(tick)
-	}
-	return nil, stands, fmt.Errorf("%s: %w", f.path, err)
-}
-
-// begin keeps a first load: the originals, what was read, and last the append-only file, whose base appears at one
-// instant. Until then the log is empty, and the next start loads the files again.
-func (b *Backend) begin(own string, docs map[*file][]byte) error {
-	for _, f := range b.files {
-		if err := b.disk.Remove(b.historyPath(f)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("first load: %w", err)
-		}
-		if err := b.openHistory(f); err != nil {
-			return err
-		}
-		if doc := docs[f]; doc != nil {
-			if err := keepOriginal(filepath.Join(own, "originals"), f, doc); err != nil {
-				return err
-			}
-		}
-	}
-	if err := b.remember(docs); err != nil {
-		return err
-	}
-	if err := b.writeLoose(); err != nil {
-		return err
-	}
-	for _, doc := range docs {
-		if doc != nil {
-			return b.rewrite()
-		}
-	}
-	return nil
-}
-
 func (b *Backend) historyPath(f *file) string {
 	return filepath.Join(b.opts.Dir, own, "seen", f.File()+".versions")
 }
@@ -240,23 +164,6 @@ func (b *Backend) openHistory(f *file) error {
 	return err
 }
 
-// remember notes contents as read, and brings the views in line with the keys.
-func (b *Backend) remember(docs map[*file][]byte) error {
-	for _, f := range b.files {
-		if doc := docs[f]; doc != nil {
-			if _, err := f.seen.Stage(seen.Read, seen.IDOf(doc), f.Base()); err != nil {
-				return err
-			}
-			if err := f.seen.Keep(); err != nil {
-				return err
-			}
-		}
-		f.loose = f.Loose()
-		b.showAll(f)
-	}
-	return nil
-}
-
 // reopen looks at the files of a directory that was served before. What differs from what was last seen was edited
 // meanwhile, by hand or by another program. What cannot be read is left alone.
 func (b *Backend) reopen(logged map[string]seen.ID) error {
@@ -264,31 +171,62 @@ func (b *Backend) reopen(logged map[string]seen.ID) error {
 		return err
 	}
 	for _, f := range b.files {
-		if err := b.openHistory(f); err != nil {
+		if err := b.reopenFile(f, logged); err != nil {
 			return err
 		}
-		doc, stands, unreadable := f.readNow()
-		ahead, err := b.ahead(f)
-		if err == nil && ahead {
-			err = b.keysWin(f, doc, logged)
-		} else if err == nil {
-			err = b.settle(f, seen.IDOf(doc), logged)
-		}
-		if err != nil {
-			return err
-		}
-		if unreadable != nil {
-			f.known = unknown
-			b.isBroken(f, unreadable)
-			continue
-		}
-		if doc == nil {
-			b.setLoose(f, f.loose)
-			b.showAll(f)
-			continue
-		}
+	}
+	return nil
+}
+
+func (b *Backend) reopenFile(f *file, logged map[string]seen.ID) error {
+	if err := b.openHistory(f); err != nil {
+		return err
+	}
+	var id seen.ID
+	var stands stamp
+	unreadable := patiently(func() (err error) {
+		id, stands, err = f.version()
+		return err
+	})
+	ahead, err := b.ahead(f)
+	if err == nil && ahead {
+		err = b.keysWin(f, logged)
+	} else if err == nil {
+		err = b.settle(f, id, logged)
+	}
+	if err != nil {
+		return err
+	}
+	if unreadable == nil && stands != (stamp{}) && f.seen.IsLast(id) && b.reread(f, id) {
+		return nil
+	}
+	doc, stands, unreadable := f.readNow()
+	switch {
+	case unreadable != nil:
+		f.known = unknown
+		b.isBroken(f, unreadable)
+	case doc == nil:
+		b.setLoose(f, f.loose)
+		b.showAll(f)
+	default:
 		f.suspect = stands
 		b.adopt(f, doc, stands)
 	}
 	return nil
+}
+
+// reread makes the version that stood last the document of a view that need not have it in memory as a whole. It reports
+// false, and leaves the rest to others, if the view is none or that version cannot be read.
+func (b *Backend) reread(f *file, last seen.ID) bool {
+	v, ok := f.View.(lens.Streamed)
+	if !ok {
+		return false
+	}
+	id, stands, err := f.streamDoc(func(from io.Reader) error { return v.Read(from, b.Freeze(nil)) })
+	if err != nil || id != last {
+		return false
+	}
+	f.suspect = stands
+	b.adopted(f, stands, -1, b.restoreLoose(f, id))
+	return true
 }

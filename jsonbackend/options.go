@@ -25,7 +25,7 @@ type Options struct {
 // Events are what a backend reports; nil functions are not called. They come from several goroutines and must not call
 // the backend.
 type Events struct {
-	Loading     func(done, total int64)                // bytes of the append-only file, while it is replayed
+	Loading     func(done, total int64)                // bytes of the append-only file or, at a first load, of the JSON files
 	Torn        func(file string, offset, bytes int64) // the end of a unit that was being written was cut off
 	Copied      func()                                 // the directory is a copy that was made while the original was written
 	Published   func(file string, bytes int64, took time.Duration)

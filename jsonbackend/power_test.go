@@ -55,6 +55,7 @@ func TestNoPowerCutLosesAnything(t *testing.T) {
 }
 
 func (s *subject) noPowerCut(t *testing.T) {
+	t.Parallel()
 	from := s.template(t)
 	for _, policy := range []aof.Policy{aof.Always, aof.No} {
 		count, changes := disktest.Count()
@@ -97,6 +98,7 @@ func TestNoFailureLosesAnything(t *testing.T) {
 }
 
 func (s *subject) noFailure(t *testing.T) {
+	t.Parallel()
 	from := s.template(t)
 	count, changes := disktest.Count()
 	whole := s.hooked(t, from, aof.Always, count)

@@ -24,7 +24,8 @@ var placeNames = [...]string{"lane", "local", "pinned for the call", "pinned for
 func (p place) String() string { return placeNames[p] }
 
 // route is the whole policy of the pool "shared": where a command goes of a client that has no private wire, and why. One
-// that has one keeps it until it has left nothing there, and sends everything to it but what is local.
+// that has one keeps it until it has left nothing there, and sends everything to it but what is local. A client who does not
+// read as fast as it is answered is sent from lanes to private wires, see conn.slow.
 //
 // spec is nil for commands that the table does not know. checks says that the proxy checks passwords.
 func route(spec *command.Spec, args [][]byte, checks bool) (place, string) {

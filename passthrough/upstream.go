@@ -126,7 +126,7 @@ func (u *upstream) handshake(nc net.Conn, id identity, asked []string) ([][]byte
 		case r[0] == '-':
 			return nil, refusal(bytes.TrimSpace(r[1:]))
 		case r[0] != '%' && string(r) != "+OK\r\n":
-			return nil, fmt.Errorf("Redis answers a handshake with %.60q", r)
+			return nil, fmt.Errorf("upstream answers a handshake with %.60q", r)
 		}
 	}
 	return replies[needed:], nil
@@ -213,7 +213,7 @@ func readReplies(nc net.Conn, n int) (replies [][]byte, err error) {
 		}
 	}
 	if len(replies) > n || frame.Open() {
-		return nil, errors.New("Redis says more than it was asked")
+		return nil, errors.New("upstream says more than it was asked")
 	}
 	return replies, nil
 }

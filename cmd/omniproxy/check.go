@@ -33,10 +33,10 @@ func (w *checkWord) mean(g given) (err error) {
 
 // Help stands at the end of omniproxy check --help.
 func (checkWord) Help() string {
-	return `A line that begins with "problem:" says what stops a start, or which file a start leaves
-alone. The exit code is 0 if there is none, else 1. Nothing is changed without --repair. That shows
-first how many units and bytes would be lost and which keys they concern, then asks, and keeps what
-the file held in another one beside it.`
+	return `A line that begins with "problem:" says what stops a start, which file a start leaves alone, or
+what it forgets. The exit code is 0 if there is none, else 1. Nothing is changed without --repair.
+That shows first how many units and bytes would be lost and which keys they concern, then asks, and
+keeps what the files held in others beside them.`
 }
 
 // mostKeys is how many keys are listed.

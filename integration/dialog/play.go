@@ -72,6 +72,7 @@ type player struct {
 	proto   int
 	timeout time.Duration
 	clients map[string]*client
+	parked  map[string]bool
 	saved   map[string]string
 	// heard gets the text of an answer, and why it does not fit its
 	// directives; it may end the conversation with an error.
@@ -82,7 +83,7 @@ func (p *player) run(sc *script) (err error) {
 	if err := p.flush(); err != nil {
 		return fmt.Errorf("%s:1: %w", p.path, err)
 	}
-	p.clients, p.saved = map[string]*client{}, map[string]string{}
+	p.clients, p.parked, p.saved = map[string]*client{}, map[string]bool{}, map[string]string{}
 	defer func() {
 		for _, c := range p.clients {
 			c.conn.Close()
@@ -130,8 +131,7 @@ func (p *player) do(steps []*step) (*step, error) {
 	case hear:
 		return last, p.hear(c, last)
 	case hangUp:
-		delete(p.clients, last.client)
-		return last, c.hangUp()
+		return last, p.leave(c, last.client)
 	}
 	waiting := 0
 	if last.parks {
@@ -154,9 +154,28 @@ func (p *player) do(steps []*step) (*step, error) {
 		}
 	}
 	if last.parks {
+		p.parked[last.client] = true
 		return last, p.awaitBlocked(waiting + 1)
 	}
 	return nil, nil
+}
+
+// leave has a client hang up. If it is parked it must not be served any more when leave returns, and a server behind a proxy
+// may notice later than the proxy that it has left.
+func (p *player) leave(c *client, name string) error {
+	delete(p.clients, name)
+	if !p.parked[name] {
+		return c.hangUp()
+	}
+	delete(p.parked, name)
+	waiting, err := blocked(p.addr, p.timeout)
+	if err == nil {
+		err = c.hangUp()
+	}
+	if err != nil {
+		return err
+	}
+	return p.awaitBlocked(waiting - 1)
 }
 
 func (p *player) client(name string) (*client, error) {
@@ -188,6 +207,7 @@ func (p *player) request(s *step) string {
 // hear reads the answer of a step.
 func (p *player) hear(c *client, s *step) error {
 	v, err := c.receive()
+	delete(p.parked, s.client)
 	if err == io.EOF {
 		return p.heard(s, []string{closed}, nil)
 	}

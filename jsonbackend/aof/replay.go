@@ -26,7 +26,7 @@ type Report struct {
 	Cut     Cut
 	Strays  []string // files of the directory that the manifest does not mention; they are left alone
 	Copy    bool     // the directory is a copy, and nobody has called [Log.Adopted] since it was made
-	Copied  bool     // it is opened for the first time, and was made while the log was written: the log ends where the copy began, or later
+	Copied  bool     // it lacks what was written after the copy began, and is opened for the first time
 
 	base   int64  // bytes of the base
 	noted  uint64 // the last unit that a line says was synced

@@ -78,11 +78,15 @@ func ReadFile(d Disk, path string) ([]byte, error) {
 // WriteFile makes path a file that holds content, synced. Its name is not: see SyncDir. A crash may leave a part of it,
 // so it is for files that nobody reads before they were renamed, or before another names them.
 func WriteFile(d Disk, path string, content []byte, perm fs.FileMode) error {
+	return writeFrom(d, path, bytes.NewReader(content), perm)
+}
+
+func writeFrom(d Disk, path string, content io.Reader, perm fs.FileMode) error {
 	f, err := d.Open(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, perm)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(content)
+	_, err = io.Copy(f, content)
 	if err == nil {
 		err = f.Sync()
 	}
@@ -92,7 +96,12 @@ func WriteFile(d Disk, path string, content []byte, perm fs.FileMode) error {
 // ReplaceFile makes path a file that holds content, durably and at one instant: it is staged under the name temp, in the
 // same directory, which it takes over.
 func ReplaceFile(d Disk, path, temp string, content []byte, perm fs.FileMode) error {
-	if err := WriteFile(d, temp, content, perm); err != nil {
+	return ReplaceFrom(d, path, temp, bytes.NewReader(content), perm)
+}
+
+// ReplaceFrom is ReplaceFile of what content gives.
+func ReplaceFrom(d Disk, path, temp string, content io.Reader, perm fs.FileMode) error {
+	if err := writeFrom(d, temp, content, perm); err != nil {
 		return err
 	}
 	if err := d.Rename(temp, path); err != nil {

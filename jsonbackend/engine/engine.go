@@ -56,12 +56,13 @@ type Engine struct {
 	memoryLimit memoryLimit
 	passive     atomic.Bool // keys expire only when somebody asks for them
 
-	tx    Tx
-	calls [2]Call // the command that is being done and, while that is EXEC, one of its queue: none is allocated
-	depth int     // how many of them are
-	epoch uint64  // grows with every freeze
-	born  uint64
-	seq   uint64 // grows with every change of an entry
+	tx      Tx
+	calls   [2]Call     // the command that is being done and, while that is EXEC, one of its queue: none is allocated
+	depth   int         // how many of them are
+	unheard wire.Writer // replies to who is no client
+	epoch   uint64      // grows with every freeze
+	born    uint64
+	seq     uint64 // grows with every change of an entry
 
 	waiting  map[int64]*waiter // outstanding commands by the client's ID
 	ready    []readyKey        // keys that somebody may be waiting for
@@ -200,8 +201,8 @@ func (e *Engine) run(args [][]byte) error {
 	if h == nil {
 		return unsupported(spec)
 	}
-	var w wire.Writer
-	err = h(&Call{Tx: &e.tx, Reply: &w, Args: args, Spec: spec, engine: e})
+	e.unheard.Reset()
+	err = h(&Call{Tx: &e.tx, Reply: &e.unheard, Args: args, Spec: spec, engine: e})
 	e.tx.finish(args, nil)
 	return err
 }

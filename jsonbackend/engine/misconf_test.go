@@ -1,13 +1,17 @@
 package engine
 
 import (
-	"errors"
 	"strings"
 	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/omniproxy/omniproxy/resp/wire"
 )
+
+// errDiskFull has the words of strerror(3).
+const errDiskFull = wire.Error("No space left on device")
 
 // failingLog is a log that keeps nothing while failed is set.
 type failingLog struct {
@@ -17,7 +21,7 @@ type failingLog struct {
 
 func (l *failingLog) Err() error {
 	if l.failed.Load() {
-		return errors.New("No space left on device")
+		return errDiskFull
 	}
 	return nil
 }
@@ -58,8 +62,6 @@ func TestWritesAreRefusedWhileNothingIsKept(t *testing.T) {
 		t.Errorf("when it is over: %q", got.text)
 	}
 }
-
-var errDiskFull = errors.New("No space left on device")
 
 // A client whose write could not be kept is told so in the place of each reply that waited, and goes on.
 func TestAWriteThatIsNotKeptIsAnsweredWithAnError(t *testing.T) {

@@ -132,11 +132,20 @@ func byBirth(now *engine.View, db int, keys []string) {
 
 // edit turns a command into an edit. Words are strings or byte slices.
 func edit(db int, words ...any) engine.Edit {
+	size := 0
+	for _, w := range words {
+		if s, ok := w.(string); ok {
+			size += len(s)
+		}
+	}
+	text := make([]byte, 0, size) // of all strings: a first load makes hundreds of thousands of edits
 	e := engine.Edit{DB: db, Args: make([][]byte, len(words))}
 	for i, w := range words {
 		switch w := w.(type) {
 		case string:
-			e.Args[i] = []byte(w)
+			start := len(text)
+			text = append(text, w...)
+			e.Args[i] = text[start:len(text):len(text)]
 		case []byte:
 			e.Args[i] = w
 		}

@@ -150,8 +150,8 @@ func (r results) indexed(id string, lit []byte, now *engine.View) bool {
 
 // withoutExpiry is a record as RedisStore would have written it.
 func withoutExpiry(record []byte) []byte {
-	compact := make([]byte, 0, len(record))
-	compact = append(compact, '{')
+	var room [2048]byte
+	compact := append(room[:0], '{')
 	for key, v := range pyjson.Members(record) {
 		if spells(key, "expires_at") {
 			continue

@@ -34,11 +34,11 @@ func (results) word(dst []byte, e *engine.Entry) []byte {
 func (v *resultsView) Read(r io.Reader, now *engine.View) error {
 	records := make([]record, 1)
 	var hash summer
-	list, err := readObject(r, func(_ pyjson.Ref, m pyjson.Member) (forget bool, err error) {
+	list, err := pyjson.ReadObject(r, func(_ pyjson.Ref, m pyjson.Member) (forget bool) {
 		rec := v.recordOf(m, &hash)
 		forget = rec.sum != 0 && v.letGo(&rec, now.Get(v.db, v.key(rec.id)), m.Value)
 		records = append(records, rec)
-		return forget, nil
+		return forget
 	})
 	if err == nil {
 		v.reset(list, records, v.parse)
@@ -50,18 +50,19 @@ func (v *resultsView) Read(r io.Reader, now *engine.View) error {
 // those only the last counts.
 func (v *resultsView) Commands(r io.Reader, at int64, do func(engine.Edit) error) error {
 	none := &engine.View{At: at}
-	_, err := readObject(r, func(_ pyjson.Ref, m pyjson.Member) (forget bool, err error) {
+	return pyjson.ReadMembers(r, func(m pyjson.Member) error {
 		id := name(m.Key)
-		edits := []engine.Edit{edit(v.db, "DEL", v.key(id)), edit(v.db, "ZREM", v.results.layout.ResultsIndex(), id)}
+		var edits []engine.Edit
 		if expires, ok := v.check(id, m.Value); ok && !over(expires, at) {
 			edits = v.decode(id, m.Value, none)
+		} else {
+			edits = []engine.Edit{edit(v.db, "DEL", v.key(id)), edit(v.db, "ZREM", v.results.layout.ResultsIndex(), id)}
 		}
 		for _, e := range edits {
 			if err := do(e); err != nil {
-				return false, err
+				return err
 			}
 		}
-		return true, nil
+		return nil
 	})
-	return err
 }

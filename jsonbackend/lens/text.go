@@ -2,7 +2,6 @@ package lens
 
 import (
 	"bytes"
-	"io"
 	"strconv"
 	"strings"
 
@@ -21,29 +20,10 @@ func parse(doc []byte, open byte) (*pyjson.List, error) {
 		return nil, err
 	}
 	if list.IsObject() != (open == '{') {
-		return nil, mistaken(doc, open)
+		kind := map[byte]string{'{': "an object", '[': "an array"}[open]
+		return nil, misplaced(doc, bytes.IndexAny(doc, "{["), "Expecting "+kind)
 	}
 	return list, nil
-}
-
-// readObject is parse of an object, piece by piece: see [pyjson.ReadList].
-func readObject(r io.Reader, forget func(pyjson.Ref, pyjson.Member) (bool, error)) (*pyjson.List, error) {
-	list, err := pyjson.ReadList(r, 0, func(ref pyjson.Ref, m pyjson.Member) (bool, error) {
-		if m.Key == nil {
-			return false, nil // it is an array
-		}
-		return forget(ref, m)
-	})
-	if err == nil && !list.IsObject() {
-		return nil, mistaken(list.Bytes(), '{')
-	}
-	return list, err
-}
-
-// mistaken is the error of a document whose outermost container is of the wrong kind.
-func mistaken(doc []byte, open byte) error {
-	kind := map[byte]string{'{': "an object", '[': "an array"}[open]
-	return misplaced(doc, bytes.IndexAny(doc, "{["), "Expecting "+kind)
 }
 
 // misplaced is the error of a document that is JSON but not of the shape it must have.

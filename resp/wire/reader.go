@@ -156,7 +156,7 @@ func (r *Reader) Keep() {
 		r.buf, r.feed, r.pos = r.buf[:0], r.feed[read:], 0
 	}
 	switch left := len(r.buf) - r.pos; {
-	case cap(r.buf) > idleBytes && left+len(r.feed) <= cap(r.buf)/4:
+	case cap(r.buf) > idleBytes && left+len(r.feed) <= cap(r.buf)/4 && left <= trusted:
 		r.buf, r.pos = append([]byte(nil), r.buf[r.pos:]...), 0
 	case r.pos >= left:
 		r.buf, r.pos = r.buf[:copy(r.buf, r.buf[r.pos:])], 0

@@ -23,7 +23,7 @@ func FuzzDumps(f *testing.F) {
 		indented, indentErr := pyjson.Indent([]byte("kept"), text, 3)
 		checkRespace(t, text)
 		list, listErr := pyjson.ParseList(text, 0)
-		checkReadList(t, text)
+		checkRead(t, text)
 		if err != nil {
 			if string(dumps) != "kept" || string(indented) != "kept" || indentErr == nil || listErr == nil {
 				t.Fatalf("%v, but %q, %q, %v, %v", err, dumps, indented, indentErr, listErr)
@@ -49,17 +49,38 @@ func FuzzDumps(f *testing.F) {
 	})
 }
 
-// checkReadList compares with ParseList, pieces of many sizes.
-func checkReadList(t *testing.T, text []byte) {
+// checkRead compares ReadObject, and ReadMembers, with ParseList, pieces of many sizes.
+func checkRead(t *testing.T, text []byte) {
 	t.Helper()
 	want, wantErr := pyjson.ParseList(text, 0)
+	if start := bytes.TrimLeft(text, " \t\r\n"); len(start) > 0 && start[0] == '[' {
+		line, column := pyjson.Position(text, len(text)-len(start))
+		wantErr = &pyjson.SyntaxError{Offset: len(text) - len(start), Line: line, Column: column, Msg: "Expecting an object"}
+	}
 	for size := 1; size < 2*len(text)+2; size += size/2 + 1 {
-		got, err := pyjson.ReadListInPieces(bytes.NewReader(text), 0, size, func(pyjson.Ref, pyjson.Member) (bool, error) { return false, nil })
+		var members []pyjson.Member
+		got, err := pyjson.ReadObjectInPieces(bytes.NewReader(text), 0, size, func(_ pyjson.Ref, m pyjson.Member) bool {
+			members = append(members, pyjson.Member{Key: bytes.Clone(m.Key), Value: bytes.Clone(m.Value), Offset: m.Offset})
+			return false
+		})
 		if diff := cmp.Diff(wantErr, err); diff != "" {
 			t.Fatalf("%q in pieces of %d (-want +got):\n%s", text, size, diff)
 		}
-		if err == nil && (!bytes.Equal(got.Bytes(), text) || got.Len() != want.Len()) {
+		if err != nil {
+			continue
+		}
+		if !bytes.Equal(got.Bytes(), text) || got.Len() != want.Len() {
 			t.Fatalf("%q in pieces of %d: %d members, %q", text, size, got.Len(), got.Bytes())
+		}
+		err = pyjson.ReadMembers(bytes.NewReader(text), func(m pyjson.Member) error {
+			if len(members) == 0 || !cmp.Equal(m, members[0]) {
+				t.Fatalf("ReadMembers comes upon %s: %s in %q", m.Key, m.Value, text)
+			}
+			members = members[1:]
+			return nil
+		})
+		if err != nil || len(members) > 0 {
+			t.Fatalf("ReadMembers of %q: %v, and not %v", text, err, members)
 		}
 	}
 }

@@ -13,7 +13,9 @@ func TestMemberIsSmall(t *testing.T) {
 	}
 }
 
-// ReadListInPieces is ReadList with pieces of another size.
-func ReadListInPieces(r io.Reader, level, size int, forget func(Ref, Member) (bool, error)) (*List, error) {
-	return readList(&stream{from: r, size: size, depth: level, line: 1, column: 1}, forget)
+// ReadObjectInPieces is ReadObject inside level containers, with pieces of another size.
+func ReadObjectInPieces(r io.Reader, level, size int, forget func(Ref, Member) bool) (*List, error) {
+	s := newStream(r)
+	s.depth, s.size = level, size
+	return s.list(forget)
 }

@@ -1,25 +1,48 @@
 package pyjson
 
 import (
+	"bytes"
 	"io"
 	"math"
 )
 
-// ReadList is ParseList of what r gives, of which it has no more in memory at a
-// time than a piece. Every member is shown to forget, in order, with the Ref
-// that it will have, also one that turns out to be shadowed; what it is shown
-// is valid until it returns. If it says so the member's value is forgotten: see
-// Forget. The rest of the document is copied. Errors of r and of forget are
-// returned as they are.
-func ReadList(r io.Reader, level int, forget func(Ref, Member) (bool, error)) (*List, error) {
-	return readList(&stream{from: r, size: 1 << 20, depth: level, line: 1, column: 1}, forget)
+// ReadMembers visits the members of the object that r gives, in order, of which
+// it has no more in memory at a time than a piece. Duplicate keys come as often
+// as they stand there. What visit is given is valid until it returns; its error
+// ends the visits.
+func ReadMembers(r io.Reader, visit func(Member) error) error {
+	s := newStream(r)
+	_, more, err := s.object()
+	for more && err == nil {
+		var m streamed
+		if m, more, err = s.member(); err == nil {
+			err = visit(m.member())
+		}
+	}
+	if err == nil {
+		_, err = s.step((*scanner).end)
+	}
+	return err
 }
 
-func readList(s *stream, forget func(Ref, Member) (bool, error)) (*List, error) {
+// ReadObject is ParseList of the object that r gives, at the top level, read as
+// ReadMembers does. forget is told of each member, with the Ref that it has,
+// and whether it is shadowed shows only later. If forget says so the member's
+// value is forgotten (see Forget); the rest of the document is copied.
+func ReadObject(r io.Reader, forget func(Ref, Member) bool) (*List, error) {
+	return newStream(r).list(forget)
+}
+
+func (s *stream) list(forget func(Ref, Member) bool) (*List, error) {
 	l := &List{level: s.depth}
-	more, err := l.readHead(s)
+	head, more, err := s.object()
+	l.doc, l.open = append(l.doc, head...), bytes.IndexByte(head, '{')
+	l.members = []member{{key: uint32(l.open + 1), end: uint32(l.open + 1)}}
 	for more && err == nil {
-		more, err = l.readMember(s, forget)
+		var m streamed
+		if m, more, err = s.member(); err == nil {
+			l.add(m, forget)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -32,63 +55,68 @@ func readList(s *stream, forget func(Ref, Member) (bool, error)) (*List, error) 
 	l.doc = append(l.doc, tail...)
 	l.parsed = Ref(len(l.members) - 1)
 	l.sep = l.separator()
-	if l.IsObject() {
-		l.reindex()
-	}
+	l.reindex()
 	return l, nil
 }
 
-// readHead reads up to the first member, and reports whether there is one.
-func (l *List) readHead(s *stream) (more bool, err error) {
-	head, err := s.step(func(t *scanner) (err error) {
-		if err = t.container(); err == nil {
-			l.open = t.pos
+// add enters a member that was read.
+func (l *List) add(s streamed, forget func(Ref, Member) bool) {
+	r, at := Ref(len(l.members)), uint32(len(l.doc))
+	m := member{key: at, colon: at + uint32(s.colon), value: at + uint32(s.value)}
+	m.forgotten = forget(r, s.member())
+	if m.forgotten {
+		l.doc = append(l.doc, s.text[:s.value]...)
+	} else {
+		l.doc = append(l.doc, s.text[:s.end]...)
+	}
+	m.end = uint32(len(l.doc))
+	l.doc = append(l.doc, s.text[s.end:]...)
+	l.members = append(l.members, m)
+	l.link(r, End)
+}
+
+// streamed is a member as it stands in the document, and what follows it.
+type streamed struct {
+	text              []byte
+	colon, value, end int // in text
+	offset            int // of text in the document
+}
+
+func (s streamed) member() Member { return Member{s.text[:s.colon], s.text[s.value:s.end], s.offset} }
+
+// object reads up to the first member of the document, which must be an object,
+// and reports whether there is one.
+func (s *stream) object() (head []byte, more bool, err error) {
+	head, err = s.step(func(t *scanner) (err error) {
+		if err = t.container(); err == nil && t.peek() != '{' {
+			err = t.fail(t.pos, "Expecting an object")
+		}
+		if err == nil {
 			more, err = t.open()
 		}
 		return err
 	})
-	l.doc = append(l.doc, head...)
-	l.members = []member{{key: uint32(l.open + 1), end: uint32(l.open + 1)}}
-	return more, err
+	return head, more, err
 }
 
-// readMember reads a member and what stands behind it.
-func (l *List) readMember(s *stream, forget func(Ref, Member) (bool, error)) (more bool, err error) {
-	var key []byte
-	var value, end int
-	text, err := s.step(func(t *scanner) (err error) {
-		if l.IsObject() {
-			if key, _, err = t.key(); err != nil {
-				return err
-			}
+// member reads a member and what stands behind it, and reports whether another
+// follows.
+func (s *stream) member() (m streamed, more bool, err error) {
+	m.text, err = s.step(func(t *scanner) (err error) {
+		lit, _, err := t.key()
+		if err != nil {
+			return err
 		}
-		value = t.pos
+		m.colon, m.value = len(lit), t.pos
 		if err = t.value(); err != nil {
 			return err
 		}
-		end = t.pos
-		more, err = t.next(closer(l.doc[l.open]))
+		m.end = t.pos
+		more, err = t.next('}')
 		return err
 	})
-	if err != nil {
-		return false, err
-	}
-	r := Ref(len(l.members))
-	m := member{key: uint32(len(l.doc))}
-	m.colon, m.value = m.key+uint32(len(key)), m.key+uint32(value)
-	if m.forgotten, err = forget(r, Member{key, text[value:end], s.offset}); err != nil {
-		return false, err
-	}
-	if m.forgotten {
-		l.doc = append(l.doc, text[:value]...)
-	} else {
-		l.doc = append(l.doc, text[:end]...)
-	}
-	m.end = uint32(len(l.doc))
-	l.doc = append(l.doc, text[end:]...)
-	l.members = append(l.members, m)
-	l.link(r, End)
-	return more, nil
+	m.offset = s.offset
+	return m, more, err
 }
 
 // stream reads a document step by step. It has no more of it in memory than a
@@ -104,6 +132,8 @@ type stream struct {
 
 	offset, line, column int // where the piece begins
 }
+
+func newStream(r io.Reader) *stream { return &stream{from: r, size: 1 << 20, line: 1, column: 1} }
 
 // step takes a step, once what it needs has been read, and returns the text
 // that it went over. That is valid until the next step.

@@ -13,10 +13,10 @@ import (
 )
 
 // In pieces the same is read, and refused with the same words at the same place, as at once.
-func TestReadListAgreesWithParseList(t *testing.T) {
+func TestReadingInPiecesAgreesWithParseList(t *testing.T) {
 	for _, text := range corpus() {
 		if len(text) < 200 {
-			checkReadList(t, text)
+			checkRead(t, text)
 		}
 	}
 	rapid.Check(t, func(r *rapid.T) {
@@ -24,24 +24,23 @@ func TestReadListAgreesWithParseList(t *testing.T) {
 		if rapid.Bool().Draw(r, "damage") {
 			text = damaged(r, text)
 		}
-		checkReadList(t, text)
+		checkRead(t, text)
 	})
 }
 
-func TestReadListStopsWhereItIsTold(t *testing.T) {
+func TestReadMembersStopsWhereItIsTold(t *testing.T) {
 	broken := errors.New("broken")
-	keep := func(pyjson.Ref, pyjson.Member) (bool, error) { return false, nil }
-	if _, err := pyjson.ReadList(io.MultiReader(strings.NewReader(`{"a": `), iotest.ErrReader(broken)), 0, keep); err != broken {
-		t.Errorf("of the reader: %v", err)
-	}
 	var keys []string
-	_, err := pyjson.ReadList(strings.NewReader(`{"a": 1, "b": 2, "c": 3}`), 0, func(r pyjson.Ref, m pyjson.Member) (bool, error) {
+	visit := func(m pyjson.Member) error {
 		if keys = append(keys, string(m.Key)); len(keys) == 2 {
-			return false, broken
+			return broken
 		}
-		return false, nil
-	})
-	if err != broken || strings.Join(keys, " ") != `"a" "b"` {
-		t.Errorf("of forget: %v after %v", err, keys)
+		return nil
+	}
+	if err := pyjson.ReadMembers(io.MultiReader(strings.NewReader(`{"a": `), iotest.ErrReader(broken)), visit); err != broken || keys != nil {
+		t.Errorf("an error of the reader: %v after %v", err, keys)
+	}
+	if err := pyjson.ReadMembers(strings.NewReader(`{"a": 1, "b": 2, "c": 3}`), visit); err != broken || strings.Join(keys, " ") != `"a" "b"` {
+		t.Errorf("an error of visit: %v after %v", err, keys)
 	}
 }
