@@ -39,7 +39,7 @@ func storeEvents(log *zap.Logger, env string) jsonbackend.Events {
 		Loading: func(done, total int64) {
 			if time.Since(told) > time.Second {
 				told = time.Now()
-				log.Info("loading the append-only file", zap.Int64("bytes", done), zap.Int64("of", total), zap.Int64("percent", 100*done/max(total, 1)))
+				log.Info("loading", zap.Int64("bytes", done), zap.Int64("of", total), zap.Int64("percent", 100*done/max(total, 1)))
 			}
 		},
 		Torn: func(file string, offset, bytes int64) {

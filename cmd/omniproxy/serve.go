@@ -24,7 +24,7 @@ import (
 )
 
 const (
-	loadGCPercent = 12 // GOGC while a directory is opened
+	loadGCPercent = 20 // GOGC while a directory is opened
 	// One stop may come as two signals: timeout(1) and terminals signal a process, then its group.
 	sameStop     = 250 * time.Millisecond
 	syncTime     = time.Second      // a disk that does not answer is waited for so long when there is no time
