@@ -192,13 +192,17 @@ var labours = []labour{
 	{
 		name: "XADD of metrics", // beside the 2,000 of the fixture; with the IDs that the file tells of
 		clients: []steps{func(n int) [][]string {
-			at := 1_800_000_000_000 + n
-			return [][]string{{"XADD", "omni:metrics:stream", "MAXLEN", "~", "100000", fmt.Sprint(at, "-0"),
-				"data", fmt.Sprintf(`{"n": %d, "saved_at": %d.%03d1}`, n, at/1000, at%1000)}}
+			return [][]string{{"XADD", "omni:metrics:stream", "MAXLEN", "~", "100000", metricID(n), "data", metric(n)}}
 		}},
 		pause: time.Millisecond,
-		state: [][]any{{"XLEN", "omni:metrics:stream"}},
-		want:  func(done []int) []any { return []any{min(2000+done[0], 10_000)} },
+		state: [][]any{{"XLEN", "omni:metrics:stream"}, {"XREVRANGE", "omni:metrics:stream", "+", metricID(0), "COUNT", 1}},
+		want: func(done []int) []any {
+			newest := []any{}
+			if n := done[0]; n > 0 {
+				newest = []any{[]any{metricID(n - 1), []any{"data", metric(n - 1)}}}
+			}
+			return []any{min(2000+done[0], 10_000), newest}
+		},
 	},
 	{
 		name:    "XADD with an ID of the server's",
@@ -322,4 +326,13 @@ func descriptions(n int) [][]any {
 		commands[i] = []any{"HGET", fmt.Sprint("omni:agent:t:a", i), "description"}
 	}
 	return commands
+}
+
+const firstMetric = 1_800_000_000_000 // Unix milliseconds
+
+func metricID(n int) string { return fmt.Sprint(firstMetric+n, "-0") }
+
+func metric(n int) string {
+	at := firstMetric + n
+	return fmt.Sprintf(`{"n": %d, "saved_at": %d.%03d1}`, n, at/1000, at%1000)
 }
