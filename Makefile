@@ -74,8 +74,9 @@ fuzz: ## fuzz every parser of foreign bytes, 30 s each (FUZZTIME=10m for longer)
 	  go test "$$(dirname $$file)" -run '^$$' -fuzz "^$${name#func }\$$" -fuzztime $(or $(FUZZTIME),30s); done
 
 .PHONY: soak
-soak: deps ## compare 200,000 random commands, and 60,000 of each chapter, with redis-server in RESP2 and in RESP3 (COMMANDS=n; SEED=n repeats a run)
+soak: deps ## compare 200,000 random commands (also through the proxy), and 60,000 of each chapter, with redis-server in RESP2 and in RESP3 (COMMANDS=n; SEED=n repeats a run)
 	go test ./jsonbackend/engine -run '^TestMixedCommandsAnswerLikeRedis$$' -v -count 1 -timeout 2h -commands $(or $(COMMANDS),200000) -seed $(or $(SEED),0)
+	go test ./integration -run '^TestRandomCommandsAreAnsweredAsWithoutTheProxy$$' -v -count 1 -timeout 2h -commands $(or $(COMMANDS),200000) -seed $(or $(SEED),0)
 	go test ./jsonbackend/engine -run 'LikeRedis$$|^TestWatchers' -skip '^TestMixedCommands' -count 1 -timeout 2h -episodes 100
 
 .PHONY: record
@@ -89,7 +90,28 @@ record-commands: deps ## record Redis' facts about its commands anew
 .PHONY: docs
 docs: ## write the pages of docs/ that are made from tables
 	go run ./jsonbackend/engine/supported > docs/commands.md
+	go run ./cmd/omniproxy rules --format md > docs/rules.md
 
 .PHONY: bench
 bench: deps ## compare servers side by side, five rounds
 	go test ./integration -run '^$$' -bench . -benchtime 2s -count 5
+
+.PHONY: release
+release: ## archives of static binaries for Linux, macOS and Windows with checksums, in ./dist
+	go run ./packaging -version "$(VERSION)" release
+
+.PHONY: wheel
+wheel: ## a Python wheel for each platform, in ./dist: pip install omniproxy --no-index --find-links dist
+	go run ./packaging -version "$(VERSION)" wheel
+
+.PHONY: deb
+deb: ## Debian packages, in ./dist
+	go run ./packaging -version "$(VERSION)" deb
+
+.PHONY: image
+image: ## the container image omniproxy, with the Docker that runs here
+	docker build -f packaging/docker/Dockerfile --build-arg VERSION="$(VERSION)" -t omniproxy .
+
+.PHONY: check-packages
+check-packages: ## install what release, wheel and deb make, in empty places, and use it (Debian, as root; minutes)
+	packaging/check.sh "$(VERSION)"

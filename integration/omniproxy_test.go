@@ -105,7 +105,7 @@ func serveAs(t testing.TB, who *syscall.Credential, dir string, args ...string) 
 	t.Helper()
 	ready := filepath.Join(dirFor(t, who), "ready")
 	o := begin(t, who, dir, append([]string{"--ready-file", ready}, args...)...)
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		if addr, err := os.ReadFile(ready); err == nil {
 			o.Addr = strings.TrimSpace(string(addr))
 			return o
@@ -116,7 +116,8 @@ func serveAs(t testing.TB, who *syscall.Credential, dir string, args ...string) 
 		default:
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("omniproxy is not ready after 30 s")
+			o.signal(syscall.SIGQUIT)
+			t.Fatalf("omniproxy is not ready after a minute:\n%s", &o.log)
 		}
 	}
 }

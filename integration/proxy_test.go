@@ -14,10 +14,6 @@ import (
 // sharedDiffers are the dialogs in which a client of the pool "shared" can tell, with the reason.
 var sharedDiffers = map[string]string{
 	"pause":                     "CLIENT PAUSE holds up the proxy's clients, who are not among Redis' blocked_clients",
-	"tracking/redirect":         "REDIRECT names clients by Redis' ids",
-	"tracking/options":          "REDIRECT names clients by Redis' ids",
-	"server/acl_log":            "a password that Redis is given while clients are there does not log out those who share a connection",
-	"server/config_password":    "a password that Redis is given while clients are there does not log out those who share a connection",
 	"server/monitor":            "MONITOR shows the proxy's own connections being made",
 	"pubsub/gone":               "Redis hears a moment later that a client has left, and then others may be there already",
 	"server/latency":            "CLIENT is answered by the proxy, so Redis does not count it",

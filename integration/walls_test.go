@@ -15,7 +15,7 @@ var walls = map[string][]string{
 	"resp/wire":                 {},
 	"resp/glob":                 {},
 	"resp/command":              {"resp/wire", "resp/glob"},
-	"resp":                      {"resp/wire", "resp/command"},
+	"resp":                      {"resp/wire", "resp/command", "keyspace"},
 	"jsonbackend/engine/value":  {},
 	"jsonbackend/engine":        {"jsonbackend/engine/value", "resp", "resp/wire", "resp/command", "resp/glob"},
 	"jsonbackend/disk":          {},
@@ -32,7 +32,7 @@ var walls = map[string][]string{
 var only = map[string][]string{
 	"go.uber.org/zap":            {"cmd/omniproxy"},
 	"github.com/alecthomas/kong": {"cmd/omniproxy"},
-	"github.com/redis/go-redis":  {"cmd/omniproxy", "passthrough", "resp/command/record"},
+	"github.com/redis/go-redis":  {"cmd/omniproxy", "cmd/omniproxy/source", "cmd/omniproxy/tool", "passthrough", "resp/command/record"},
 	"miniredis":                  {},
 }
 

@@ -75,12 +75,15 @@ func New(opts Options) (*Backend, error) {
 	if b.disk == nil {
 		b.disk = disk.OS{}
 	}
+	if opts.Snapshot {
+		b.disk = readOnly{b.disk}
+	}
 	for i, view := range lens.Views(b.layout, opts.DB) {
 		b.files = append(b.files, &file{View: view, index: i, disk: b.disk, path: filepath.Join(dir, view.File()),
 			seen: &seen.History{}, pace: pace{stop: b.stop}})
 	}
 	b.Engine = engine.New(engine.Options{
-		ReadOnly:  opts.ReadOnly,
+		ReadOnly:  opts.ReadOnly || opts.Snapshot,
 		Changed:   b.changed,
 		Flushed:   b.flushed,
 		StreamCap: b.streamCap,
@@ -102,7 +105,10 @@ func (b *Backend) Load() error {
 
 func (b *Backend) load() error {
 	open := b.openDurable
-	if b.transient() {
+	switch {
+	case b.opts.Snapshot:
+		open = b.openSnapshot
+	case b.transient():
 		open = b.openTransient
 	}
 	if err := open(); err != nil {
@@ -116,6 +122,9 @@ func (b *Backend) load() error {
 
 // start begins the work in the background: publishing and reading files, expiring keys, rewriting the log.
 func (b *Backend) start() {
+	if b.opts.Snapshot {
+		return
+	}
 	for _, work := range []func(){b.publisher, b.housekeeper} {
 		b.closed.Add(1)
 		go func() {

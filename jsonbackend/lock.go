@@ -44,25 +44,44 @@ func busy(own string) error {
 
 // Busy returns an error that says who serves dir; nil if nobody does. It touches nothing.
 func Busy(dir string) error {
+	if folder, ok := held(dir); ok {
+		return busy(folder)
+	}
+	return nil
+}
+
+// ServedAt returns the address of the omniproxy that serves dir, as [Backend.Announce] was told, "" if it has not been told
+// yet. served is false if nobody does. It touches nothing.
+func ServedAt(dir string) (address string, served bool) {
+	folder, ok := held(dir)
+	if !ok {
+		return "", false
+	}
+	note, _ := os.ReadFile(filepath.Join(folder, "owner"))
+	_, address, _ = strings.Cut(strings.TrimSpace(string(note)), " on ")
+	return address, true
+}
+
+// held reports whether somebody has the lock of a directory, and returns the folder that it is in.
+func held(dir string) (folder string, ok bool) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
-		return nil
+		return "", false
 	}
-	own := filepath.Join(dir, own)
-	path := filepath.Join(own, "lock")
+	folder = filepath.Join(dir, own)
+	path := filepath.Join(folder, "lock")
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return folder, false
 	}
 	l := flock.New(path, flock.SetFlag(os.O_RDONLY))
 	free, err := l.TryLock()
 	if err != nil {
-		return nil // whoever needs the lock will hear of it
+		return folder, false // whoever needs the lock will hear of it
 	}
-	if !free {
-		return busy(own)
+	if free {
+		l.Unlock()
 	}
-	l.Unlock()
-	return nil
+	return folder, !free
 }
 
 // announce notes this process and the address it listens on, if any yet.

@@ -34,8 +34,14 @@ func TestOneProcessHasTheDirectory(t *testing.T) {
 			t.Errorf("%s, second to come, is told: %v", who, err)
 		}
 	}
+	if at, ok := ServedAt(dir); at != "127.0.0.1:6380" || !ok {
+		t.Errorf("served at %q, %v", at, ok)
+	}
 	if err := first.release(); err != nil {
 		t.Fatal(err)
+	}
+	if at, ok := ServedAt(dir); at != "" || ok {
+		t.Errorf("served at %q, %v after the release", at, ok)
 	}
 	if err := Busy(dir); err != nil {
 		t.Errorf("busy after the release: %v", err)

@@ -111,20 +111,9 @@ func (b *Backend) take(own string) (err error) {
 // as the notes of the units say, and whether there was nothing to do.
 func (b *Backend) replay(dir string) (logged map[string]seen.ID, empty bool, err error) {
 	logged = map[string]seen.ID{}
-	log, report, err := aof.Open(dir, aof.Options{Policy: b.opts.Fsync, Disk: b.disk}, aof.Replay{
-		Effect: b.Engine.Replay,
-		Note: func(_ uint64, note string) {
-			if name, id, ok := parseNote(note); ok {
-				logged[name] = id
-			}
-		},
-		Progress: b.progress,
-	})
+	log, report, err := aof.Open(dir, aof.Options{Policy: b.opts.Fsync, Disk: b.disk}, b.replayed(logged))
 	if err != nil {
-		if _, ok := errors.AsType[*aof.Damage](err); ok {
-			err = fmt.Errorf("%w; nothing was touched: restore a backup, or see what a repair would cost: omniproxy check %s --repair", err, b.opts.Dir)
-		}
-		return nil, false, fmt.Errorf("append-only file %s: %w", dir, err)
+		return nil, false, b.unreplayed(dir, err)
 	}
 	b.Locked(func() { b.log = log })
 	b.SetLog(durable{log})
@@ -136,6 +125,27 @@ func (b *Backend) replay(dir string) (logged map[string]seen.ID, empty bool, err
 		b.opts.Events.Torn(cut.File, cut.Offset, cut.Bytes)
 	}
 	return logged, report.Seq == 0 && report.Effects == 0, nil
+}
+
+// replayed does what the append-only file holds, and notes which version of each file was read last.
+func (b *Backend) replayed(logged map[string]seen.ID) aof.Replay {
+	return aof.Replay{
+		Effect: b.Engine.Replay,
+		Note: func(_ uint64, note string) {
+			if name, id, ok := parseNote(note); ok {
+				logged[name] = id
+			}
+		},
+		Progress: b.progress,
+	}
+}
+
+// unreplayed says what to do about an append-only file that cannot be read.
+func (b *Backend) unreplayed(dir string, err error) error {
+	if _, ok := errors.AsType[*aof.Damage](err); ok {
+		err = fmt.Errorf("%w; nothing was touched: restore a backup, or see what a repair would cost: omniproxy check %s --repair", err, b.opts.Dir)
+	}
+	return fmt.Errorf("append-only file %s: %w", dir, err)
 }
 
 // durable makes an append-only file the engine's log.
@@ -158,6 +168,9 @@ func (b *Backend) historyPath(f *file) string {
 // openHistory reads what an earlier process remembered of a file.
 func (b *Backend) openHistory(f *file) error {
 	h, err := seen.Open(b.disk, b.historyPath(f))
+	if err == nil && b.transient() {
+		err = h.Detach()
+	}
 	if err == nil {
 		f.seen = h
 	}

@@ -16,6 +16,7 @@ type Options struct {
 	MetricsCap int    // how many metrics an XADD leaves; 0 = as many as it asks for itself
 	ReadOnly   bool   // serve the files and follow edits; never write
 	Ephemeral  bool   // load the files, keep writes in memory
+	Snapshot   bool   // load what a start would serve, edits made while nobody did included; nothing is written or followed
 	Stop       func() // SHUTDOWN asks for the end of the process; it must not block. nil: SHUTDOWN is refused
 	Events     Events
 

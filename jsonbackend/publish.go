@@ -106,7 +106,9 @@ func (f *file) due(now time.Time) bool {
 	return (f.marked.Load() || !f.marks.empty() || f.stale) && !now.Before(f.next) && f.broken == nil && f.suspect == f.known
 }
 
-func (b *Backend) transient() bool { return b.opts.ReadOnly || b.opts.Ephemeral }
+func (b *Backend) transient() bool {
+	return b.opts.ReadOnly || b.opts.Ephemeral || b.opts.Snapshot
+}
 
 // write publishes one file and sets its pace; its work began at begun.
 func (b *Backend) write(f *file, begun time.Time) {

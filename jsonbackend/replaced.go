@@ -67,8 +67,11 @@ type part struct {
 
 func quoted(s string) []byte { return pyjson.QuoteBytes(nil, []byte(s)) }
 
-// keepAway writes a file of replaced/.
+// keepAway writes a file of replaced/, unless nothing is to be written at all.
 func (b *Backend) keepAway(f *file, id seen.ID, reason string, parts ...part) (path string, err error) {
+	if b.transient() {
+		return "", nil
+	}
 	now := time.Now().UTC()
 	text := []byte("{")
 	for _, p := range append([]part{

@@ -28,9 +28,15 @@
 //
 // A prefix such as "omni-stream" makes a key of the first seven look like one of the bus. Then the prefix wins.
 //
+// # Rules
+//
+// What can be wrong with keys is a table of [Rules], each with an example that breaks it. [Checker] judges one write by
+// itself, before it is done; [Audit] judges what a store holds, given as [Entry] values from anywhere.
+//
 // # Walls
 //
-// The package imports the standard library alone, and must never know sockets, files, or what is stored under a key.
+// The package imports the standard library alone, and must never know sockets and files, nor where entries come from.
+// What it reports names keys and fields, never values.
 //
 // Its invariant: Format(Parse(k)) == k for every byte string k.
 package keyspace

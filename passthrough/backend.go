@@ -39,6 +39,7 @@ type Options struct {
 	QueueTimeout time.Duration       // how long a command waits for a connection; 5 s
 	ReadTimeout  time.Duration       // how long Redis may owe a reply and send nothing; 60 s, negative: for ever
 	PinTime      time.Duration       // how long a client may send nothing inside MULTI or WATCH, on Shared; 5 min, negative: for ever
+	IdleTime     time.Duration       // how long a connection is kept that no client uses, on Shared; 1 min
 	DrainTimeout time.Duration       // after which clients are cut that a drain has not let go; 1 s
 	Buffers      int64               // bytes of requests under way, of all clients; 256 MiB
 	Lanes        int                 // connections that clients of one protocol, database and user share; 1
@@ -77,12 +78,16 @@ type Backend struct {
 	killed     atomic.Int64  // when a client sent CLIENT KILL or changed users, in Unix milliseconds
 	dials      chan struct{} // who connects at the moment
 	tally      tally
+	asks       atomic.Bool // Redis asks those who come for a password, as far as the last ones were told
 
-	mu     sync.Mutex
-	conns  map[*conn]struct{}
-	dbs    map[string]bool // where clients have been
-	pool   pool
-	health health
+	mu         sync.Mutex
+	conns      map[*conn]struct{}
+	dbs        map[identity]bool    // where clients have been, by login and era
+	era        int                  // see era.go
+	admissions map[string]admission // by user
+	learnt     learnt
+	pool       pool
+	health     health
 
 	ctx  context.Context // of the dialing, which ends with stop
 	stop context.CancelFunc
@@ -98,6 +103,7 @@ func Open(o Options) (*Backend, error) {
 	o.ReadTimeout = cmp.Or(o.ReadTimeout, time.Minute)
 	o.DrainTimeout = cmp.Or(o.DrainTimeout, time.Second)
 	o.PinTime = cmp.Or(o.PinTime, 5*time.Minute)
+	o.IdleTime = cmp.Or(o.IdleTime, time.Minute)
 	up, err := newUpstream(o)
 	if err != nil {
 		return nil, err
@@ -105,10 +111,10 @@ func Open(o Options) (*Backend, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	b := &Backend{
 		options: o, up: up, handlers: resp.ConnectionHandlers(), dials: make(chan struct{}, dialsAtOnce),
-		conns: map[*conn]struct{}{}, dbs: map[string]bool{}, ctx: ctx, stop: stop,
+		conns: map[*conn]struct{}{}, dbs: map[identity]bool{}, admissions: map[string]admission{}, ctx: ctx, stop: stop,
 	}
 	b.control = &control{up: up, login: b.own()}
-	b.pool.lanes, b.pool.idle = map[identity][]*link{}, map[identity][]*link{}
+	b.pool.lanes, b.pool.idle = map[laneKey][]*lane{}, map[identity][]*link{}
 	b.look()
 	b.goroutines.Go(b.patrol)
 	return b, nil
@@ -132,7 +138,9 @@ func (b *Backend) own() credential {
 
 // Connect implements [resp.Backend].
 func (b *Backend) Connect(s *resp.Session) resp.Conn {
-	c := &conn{b: b, s: s, key: identity{proto: 2, db: b.up.options.DB, login: b.login()}, allowed: mostReplies}
+	c := &conn{b: b, s: s, key: b.stranger(), allowed: mostReplies}
+	c.key.db = b.up.options.DB
+	c.strange(b.asks.Load())
 	if b.options.Pool == Shared {
 		c.allowed = fewReplies
 	}

@@ -1,7 +1,9 @@
 package passthrough
 
 import (
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/omniproxy/omniproxy/resp"
@@ -13,21 +15,27 @@ type conn struct {
 	b *Backend
 	s *resp.Session
 
+	stranger atomic.Bool // Redis asks it for a password
+
 	mu       sync.Mutex
-	pin      *pin     // its private wire and what it left there; nil if it has none
-	shares   *link    // the wire that it shares, which is
-	sharesAs identity // of this identity
-	key      identity // what the client asked to be, where it has no wire of its own
-	inflight int      // replies that are to come
-	bytes    int      // of the commands they answer
-	allowed  int      // so many replies may be to come
-	slow     bool     // it does not read as fast as it is answered: what it asks goes to a wire of its own
-	length   int      // of the reply that has begun, as far as it has come
-	flowing  bool     // a reply has begun in the session's Out
-	open     bool     // a push has begun there
-	waits    bool     // Do said that it waits
-	resumeAt int      // it goes on with so many replies to come
-	blocked  *blocked // the blocking command that is outstanding; nil if none is
+	pin      *pin      // its private wire and what it left there; nil if it has none
+	seats    [2]seat   // on lanes: for commands that run code, the second, and for others
+	rides    *lane     // where what is under way is, if that is on one
+	key      identity  // what the client asked to be, where it has no wire of its own
+	inflight int       // replies that are to come
+	bytes    int       // of the commands they answer
+	allowed  int       // so many replies may be to come
+	slow     bool      // it does not read as fast as it is answered: what it asks goes to a wire of its own
+	length   int       // of the reply that has begun, as far as it has come
+	flowing  bool      // a reply has begun in the session's Out
+	open     bool      // a push has begun there
+	waits    bool      // Do said that it waits
+	resumeAt int       // it goes on with so many replies to come
+	blocked  *blocked  // the blocking command that is outstanding; nil if none is
+	claim    *claim    // whether it may do what it is about to; see permitted
+	asked    question  // the command that Redis was asked about last; see learn
+	target   *redirect // whom the next CLIENT TRACKING names, found out for it
+	towards  *redirect // the same, named as Redis does
 	gone     bool
 	touched  *link // flush it when the round is over
 }
@@ -47,7 +55,17 @@ const (
 	fewReplies  = 64
 	mostUnread  = 1 << 30
 	shortEnough = 64 << 10 // so long a reply goes to a shared wire again
+
+	// huge is a request whose memory is given back at once: what is live decides how much garbage may gather before it is
+	// collected by itself.
+	huge = 32 << 20
 )
+
+// strange takes in whether Redis asks the client for a password: then it may send little, as with Redis.
+func (c *conn) strange(is bool) {
+	c.stranger.Store(is)
+	c.s.Stranger(is)
+}
 
 // outcome is what became of a command.
 type outcome int
@@ -212,6 +230,9 @@ func (c *conn) deliver(p []byte, replies, size int, goesOn, wait bool) {
 		c.bytes -= size
 		c.b.pending.Add(-int64(size))
 	}
+	if size > huge {
+		c.b.goroutines.Go(runtime.GC)
+	}
 	if c.inflight == 0 {
 		c.blocked = nil
 		c.s.Client.Blocked.Store(false)
@@ -288,6 +309,12 @@ func (c *conn) Gone() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.gone = true
+	c.b.mu.Lock()
+	for i, s := range c.seats {
+		c.b.leave(s.lane)
+		c.seats[i] = seat{}
+	}
+	c.b.mu.Unlock()
 	if c.release(); c.pin != nil {
 		c.b.unpin(c.pin)
 		c.pin = nil

@@ -1,6 +1,9 @@
 package passthrough
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // health is what is known of Redis as a whole. Backend.mu guards it.
 type health struct {
@@ -76,6 +79,9 @@ func (b *Backend) sleep(d time.Duration) bool {
 func (b *Backend) met(f Found) {
 	b.mu.Lock()
 	h := &b.health
+	if b.options.Passthrough && strings.HasPrefix(f.Refused, "NOAUTH") {
+		b.asks.Store(true)
+	}
 	before, lost := h.found, h.outage != nil
 	h.found, h.outage, h.looked, h.watching = &f, nil, time.Now(), false
 	b.mu.Unlock()

@@ -20,9 +20,9 @@ type tally struct {
 	relieved    atomic.Int64 // clients whose pin was taken after --pin-time
 }
 
-// asksOfProxy reports whether a command is INFO omniproxy, which is not about Redis.
+// asksOfProxy reports whether a command is INFO omniproxy or OMNIPROXY VIOLATIONS, which are not about Redis.
 func asksOfProxy(args [][]byte) bool {
-	return len(args) == 2 && word(args, 0, "INFO") && word(args, 1, "OMNIPROXY")
+	return len(args) == 2 && (word(args, 0, "INFO") && word(args, 1, "OMNIPROXY") || word(args, 0, "OMNIPROXY"))
 }
 
 // tellOfProxy answers INFO omniproxy. Nothing is under way. It looks at all clients, so it must not hold the lock of one.
@@ -106,7 +106,7 @@ func (b *Backend) info(clients resp.Traffic) string {
 func (b *Backend) state() []line {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	pool, up, lanes := "session", 0, 0
+	pool, up := "session", 0
 	if b.options.Pool == Shared {
 		pool = "shared"
 	}
@@ -117,16 +117,13 @@ func (b *Backend) state() []line {
 			up = 1
 		}
 	}
-	for _, wires := range b.pool.lanes {
-		lanes += len(wires)
-	}
 	return []line{
 		{"pool", pool},
 		{"upstream_up", up},
 		{"upstream_version", found.Version},
 		{"upstream_role", found.Role},
 		{"upstream_mode", found.Mode},
-		{"lanes", lanes},
+		{"lanes", b.pool.count},
 		{"pins", b.pool.pins},
 		{"pins_idle", b.pool.spare},
 		{"pins_max", b.options.Pins},

@@ -1,18 +1,11 @@
 package passthrough
 
 import (
-	"bytes"
-	"context"
-	"errors"
-	"io"
-	"math/rand/v2"
 	"net"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/omniproxy/omniproxy/resp/wire"
 )
 
 // link is one wire to Redis. It is one connection after another: when it loses one it dials again while somebody needs it.
@@ -22,6 +15,8 @@ type link struct {
 	b     *Backend
 	asked []string // asked with every handshake, and
 	told  func(replies [][]byte) error
+
+	unused time.Time // since when it is nobody's; Backend.mu guards it
 
 	mu        sync.Mutex
 	id        identity
@@ -51,6 +46,9 @@ type link struct {
 	introduced bool   // Redis was asked what it calls the connection
 	called     []byte // what it does; nil before it has told
 	hearing    hearing
+
+	running []time.Time  // since when there is code to run, of each command that does; see hold.go
+	strain  atomic.Int64 // since when the first of them does, in Unix nanoseconds, aLongReply, or 0
 
 	heard  atomic.Int64 // what the reader has read, and what it does: readerReads and so on
 	reader reader       // of the goroutine that reads
@@ -83,10 +81,15 @@ const (
 )
 
 func newLink(b *Backend, id identity, owner *conn) *link {
-	l := &link{b: b, id: id, owner: owner}
+	l := &link{}
+	l.init(b, id, owner)
+	return l
+}
+
+func (l *link) init(b *Backend, id identity, owner *conn) {
+	l.b, l.id, l.owner = b, id, owner
 	l.idle.L = &l.mu
 	l.reader.link = l
-	return l
 }
 
 // submit puts commands into the stream. Those of one client arrive in the order in which it submits them. raw may be lent
@@ -172,232 +175,6 @@ func (l *link) write(nc net.Conn) {
 	l.idle.Broadcast()
 }
 
-// dial makes a connection, unless there is one, or one is being made. The caller holds mu.
-func (l *link) dial() {
-	if l.nc != nil || l.cancel != nil || l.closed {
-		return
-	}
-	ctx, cancel := context.WithCancel(l.b.ctx)
-	l.cancel = cancel
-	l.b.goroutines.Go(func() {
-		defer cancel()
-		l.connect(ctx)
-	})
-}
-
-// connect dials until it has a connection, or nobody needs one, then reads.
-func (l *link) connect(ctx context.Context) {
-	for wait := firstWait; ; wait = min(2*wait, mostWait) {
-		l.mu.Lock()
-		id := l.id
-		l.mu.Unlock()
-		life := l.b.life()
-		attempt := time.Now()
-		nc, replies, err := l.b.connect(ctx, id, l.asked)
-		if err == nil && l.told != nil {
-			if err = l.told(replies); err != nil {
-				nc.Close()
-			}
-		}
-		if err == nil {
-			l.use(nc, life)
-			return
-		}
-		if refused, ok := errors.AsType[refusal](err); ok && refused.lasts() {
-			l.settle(wire.Error(refused), func() bool { return true }, func(run) bool { return false })
-		} else {
-			l.b.trouble(err, attempt)
-		}
-		if !l.needed() {
-			return
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(wait/2 + rand.N(wait)):
-		}
-		if !l.needed() {
-			return
-		}
-	}
-}
-
-// dialsAtOnce keeps a Redis that comes back from being flooded with handshakes.
-const dialsAtOnce = 64
-
-// connect makes a connection for a client's commands.
-func (b *Backend) connect(ctx context.Context, id identity, asked []string) (net.Conn, [][]byte, error) {
-	select {
-	case b.dials <- struct{}{}:
-		defer func() { <-b.dials }()
-		return b.up.connect(ctx, id, asked...)
-	case <-ctx.Done():
-		return nil, nil, ctx.Err()
-	}
-}
-
-// needed reports whether somebody waits for a connection; if not the dialing is over.
-func (l *link) needed() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.closed && (len(l.sent) > 0 || l.restore != nil) {
-		return true
-	}
-	l.cancel = nil
-	return false
-}
-
-// use takes a connection into use and reads until it is lost.
-func (l *link) use(nc net.Conn, life string) {
-	l.mu.Lock()
-	for l.failing {
-		l.idle.Wait()
-	}
-	l.cancel = nil
-	if l.closed {
-		l.mu.Unlock()
-		nc.Close()
-		return
-	}
-	l.nc, l.since, l.spoiled, l.called = nc, life, false, nil
-	l.written = l.begin
-	if l.restore != nil {
-		raw, runs := l.restore()
-		l.begin -= int64(len(raw))
-		l.written = l.begin
-		l.queue = append([][]byte{raw}, l.queue...)
-		l.own = l.own && len(l.queue) > 1
-		l.sent = append(runs, l.sent...)
-	}
-	if l.timer != nil {
-		l.timer.Stop()
-		l.timer = nil
-	}
-	l.kick()
-	l.mu.Unlock()
-	l.b.tally.connections.Add(1)
-	err := l.reader.read(nc)
-	l.b.tally.connections.Add(-1)
-	l.lost(nc, err)
-}
-
-// lost decides what becomes of the commands that were under way: those that may have been read by Redis are answered with
-// an error, the others wait for the next connection, unless they belong to a transaction that began before.
-func (l *link) lost(nc net.Conn, err error) {
-	nc.Close()
-	if l.dismissed(err) {
-		l.owned().dismiss()
-	}
-	if told := l.reader.told; told != nil {
-		told.s.Kill() // it has got the beginning of a reply
-	}
-	l.settle(errUnanswered, func() bool {
-		l.nc = nil
-		for l.writing {
-			l.idle.Wait()
-		}
-		l.sent = append(l.reader.rest(), l.sent...)
-		l.introduced, l.called = false, nil
-		l.reader.reset()
-		return true
-	}, func(r run) bool { return r.begin >= l.written })
-	l.mu.Lock()
-	closed := l.closed
-	if len(l.sent) > 0 || l.restore != nil {
-		l.dial()
-	}
-	l.mu.Unlock()
-	if !closed {
-		l.b.tally.losses.Add(1)
-		l.b.look() // perhaps it is another Redis now
-	}
-}
-
-// settle sorts the commands that are under way while there is no connection: those to keep wait on, with what belongs to
-// them, the others are answered with an error. prepare is called first, with mu, and may
-// say that there is nothing to settle. Meanwhile nobody submits in the belief
-// that what has failed is still to be done, and nobody is answered before those who fail.
-func (l *link) settle(err wire.Error, prepare func() bool, keep func(run) bool) {
-	l.mu.Lock()
-	for l.failing {
-		l.idle.Wait()
-	}
-	l.failing = true
-	if !prepare() {
-		l.failing = false
-		l.idle.Broadcast()
-		l.mu.Unlock()
-		return
-	}
-	owner := l.owner
-	l.mu.Unlock()
-
-	if owner != nil {
-		owner.mu.Lock()
-	}
-	l.mu.Lock()
-	failed, intact := l.sort(keep)
-	if owner != nil {
-		if len(failed) > 0 || l.nc == nil {
-			owner.lost(l, intact)
-		}
-		owner.mu.Unlock()
-	}
-	l.mu.Unlock()
-	fail(failed, err)
-	l.mu.Lock()
-	l.failing = false
-	l.idle.Broadcast()
-	l.mu.Unlock()
-}
-
-// sort drops what is not kept from the stream and returns it. intact says that what the client has open there, if anything,
-// is kept. The caller holds mu.
-func (l *link) sort(keep func(run) bool) (failed []run, intact bool) {
-	runs, stream, origin := l.sent, bytes.Join(append(l.taken, l.queue...), nil), l.begin
-	l.taken, l.queue, l.sent, l.own, l.begin = nil, nil, nil, false, l.end
-	if l.closed {
-		forget(runs)
-		return nil, true
-	}
-	for _, r := range runs {
-		if r.fresh {
-			intact = true
-		}
-		intact = intact && keep(r)
-		if intact && r.c != nil {
-			l.keep(r, stream[r.begin-origin:r.end-origin])
-		} else {
-			failed = append(failed, r)
-		}
-	}
-	if len(l.sent) > 0 {
-		l.arm()
-	}
-	return failed, intact
-}
-
-// keep queues a run again, its bytes with it. The caller holds mu.
-func (l *link) keep(r run, raw []byte) {
-	r.begin = l.end
-	l.append(raw, false)
-	r.end = l.end
-	if r.born.IsZero() {
-		r.born = time.Now()
-	}
-	l.sent = append(l.sent, r)
-}
-
-// dismissed reports whether a private wire was ended by CLIENT KILL: cleanly, soon after a client sent such a command, and
-// while Redis is there to be asked. Then the client is closed, as it would be without a proxy; whoever loses Redis is not.
-func (l *link) dismissed(err error) bool {
-	owner := l.owned()
-	recent := time.Since(time.UnixMilli(l.b.killed.Load())) < killTime
-	return err == io.EOF && recent && owner != nil && !l.reader.frame.Open() && owner.quiet() && l.b.control.alive(l.since)
-}
-
-// killTime is how long after CLIENT KILL a wire may end by it.
-const killTime = time.Second
-
 func (l *link) owned() *conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -417,51 +194,6 @@ func (l *link) uncounted() *conn {
 	return l.owner
 }
 
-// arm makes commands that wait for a connection wait only so long. The caller holds mu.
-func (l *link) arm() {
-	if l.timer == nil && len(l.sent) > 0 {
-		l.timer = time.AfterFunc(l.b.options.QueueTimeout-time.Since(l.sent[0].born), l.expire)
-	}
-}
-
-// expire answers the commands that have waited too long for a connection.
-func (l *link) expire() {
-	l.mu.Lock()
-	over := l.nc != nil || l.timer == nil
-	l.timer = nil
-	l.mu.Unlock()
-	if !over {
-		l.settle(errUnavailable, func() bool { return l.nc == nil }, func(r run) bool {
-			return time.Since(r.born) < l.b.options.QueueTimeout
-		})
-	}
-}
-
-// fail answers commands with an error.
-func fail(runs []run, err wire.Error) {
-	for _, r := range runs {
-		if r.c == nil {
-			continue
-		}
-		if err == errUnavailable {
-			r.c.b.tally.unavailable.Add(int64(r.replies))
-		} else {
-			r.c.b.tally.unanswered.Add(int64(r.replies))
-		}
-		var w wire.Writer
-		for range r.replies {
-			switch {
-			case r.special != nil && r.special.replace:
-				w.Raw(r.special.instead)
-			default:
-				w.Error(err)
-			}
-		}
-		r.c.deliver(w.Bytes(), r.replies, int(r.end-r.begin), false, false)
-		r.c.s.Out.Wake()
-	}
-}
-
 // close ends the wire. What is under way on it is never answered: its client has left, or is told by somebody else.
 func (l *link) close() {
 	l.mu.Lock()
@@ -479,14 +211,5 @@ func (l *link) close() {
 	} else {
 		forget(l.sent)
 		l.sent, l.queue, l.begin = nil, nil, l.end
-	}
-}
-
-// forget stops counting the bytes of commands that are never answered.
-func forget(runs []run) {
-	for _, r := range runs {
-		if r.c != nil {
-			r.c.b.pending.Add(r.begin - r.end)
-		}
 	}
 }

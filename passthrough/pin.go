@@ -2,10 +2,8 @@ package passthrough
 
 import (
 	"bytes"
-	"math"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/omniproxy/omniproxy/resp"
 	"github.com/omniproxy/omniproxy/resp/command"
@@ -22,14 +20,16 @@ type pin struct {
 
 	txn     txn
 	writes  bool     // one of the commands queued does
-	effects []func() // of the commands queued, on what the wire is
+	queued  int      // commands
+	effects []effect // of those, on what the wire is
 	watch   watch
 	reply   replyMode
 
 	// Of the goroutine that reads.
 	subscriptions subscriptions
 	monitors      bool
-	tracking      []byte // the command that turned it on; nil if it is off
+	tracking      []byte    // the command that turned it on; nil if it is off
+	redirect      *redirect // whom it tells; nil if that is not another client of the proxy
 }
 
 // replyMode is what CLIENT REPLY asked for.
@@ -64,12 +64,16 @@ func (c *conn) private(cmd *resp.Command) outcome {
 		if p.txn == lostTxn {
 			return c.refuse(p.errLost())
 		}
-		if spec == nil || spec.Effect != command.ConnNone {
+		learnt := spec == nil && c.b.mayShare(cmd)
+		if !learnt && (spec == nil || spec.Effect != command.ConnNone) {
 			p.uncertain() // what it does to the connection is not known
+		}
+		if p.txn == openTxn {
+			p.queued++
 		}
 		n := p.replies()
 		c.send(p.link, cmd, n, p.fresh(), nil)
-		if spec == nil && n > 0 && p.txn == noTxn {
+		if spec == nil && !learnt && n > 0 && p.txn == noTxn {
 			return c.block(cmd) // it may
 		}
 		return took
@@ -87,12 +91,16 @@ func (c *conn) private(cmd *resp.Command) outcome {
 		return c.refuse(p.errLost())
 	case p.txn == openTxn && spec.Name != "RESET":
 		return p.queue(cmd)
-	case spec.Effect == command.ConnLane:
+	case spec.Effect == command.ConnLane, p.c.b.rules(cmd) != nil:
 		return p.changes(cmd)
 	case spec.Effect == command.ConnLife:
 		return p.lasting(cmd)
 	}
-	c.send(p.link, cmd, p.replies(), p.fresh(), nil)
+	var s *special
+	if spec.Name == "CLIENT GETREDIR" || spec.Name == "CLIENT TRACKINGINFO" {
+		s = &special{rewrite: func(reply []byte) []byte { return p.redirect.back(reply) }}
+	}
+	c.send(p.link, cmd, p.replies(), p.fresh(), s)
 	return took
 }
 
@@ -102,99 +110,6 @@ func (p *pin) uncertain() {
 	p.link.mu.Lock()
 	defer p.link.mu.Unlock()
 	p.link.loose = true
-}
-
-// blocking does a command that may let all later ones wait.
-func (p *pin) blocking(cmd *resp.Command) outcome {
-	c := p.c
-	if c.s.Draining() {
-		return c.answer(func(w *wire.Writer) { w.Raw(timeoutReply(cmd, w.Proto)) })
-	}
-	p.introduce()
-	n := p.replies()
-	c.send(p.link, cmd, n, p.fresh(), nil)
-	if n == 0 {
-		return took
-	}
-	return c.block(cmd)
-}
-
-// introduce asks Redis what it calls the connection, for it cannot be asked any more while a command blocks. (Its address
-// would not do: there may be others between, and unix sockets have none.)
-func (p *pin) introduce() {
-	l := p.link
-	l.mu.Lock()
-	asked := l.introduced
-	l.introduced = asked || p.reply == replyOn
-	l.mu.Unlock()
-	if asked || p.reply != replyOn {
-		return
-	}
-	p.c.submit(l, clientID, false, 1, p.fresh(), &special{replace: true, then: func(reply []byte) {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		switch {
-		case reply[0] == ':':
-			l.called = bytes.Clone(bytes.TrimSpace(reply[1:]))
-		case bytes.HasPrefix(reply, []byte("-NOAUTH")):
-			l.introduced = false // it may log in
-		}
-	}})
-}
-
-var clientID = []byte("*2\r\n$6\r\nCLIENT\r\n$2\r\nID\r\n")
-
-func (c *conn) block(cmd *resp.Command) outcome {
-	c.blocked = &blocked{timeoutReply(cmd, c.s.Client.Proto()), timeLimit(cmd)}
-	c.s.Client.Blocked.Store(true)
-	return blocks
-}
-
-// mayBlock reports whether this call of a command that can block does.
-func mayBlock(cmd *resp.Command) bool {
-	switch cmd.Spec.Name {
-	case "XREAD", "XREADGROUP":
-		return blockOption(cmd.Args)
-	}
-	return true
-}
-
-// timeLimit is how long a command asks to be blocked; 0 if it does not say, for ever, or what Redis refuses.
-func timeLimit(cmd *resp.Command) time.Duration {
-	unit, i := time.Second, len(cmd.Args)-1
-	switch {
-	case cmd.Spec == nil || cmd.Spec.Name == "SHUTDOWN":
-		return 0
-	case cmd.Spec.Name == "WAIT":
-		unit = time.Millisecond
-	case cmd.Spec.Name == "BLMPOP" || cmd.Spec.Name == "BZMPOP":
-		i = 1
-	case cmd.Spec.Name == "XREAD" || cmd.Spec.Name == "XREADGROUP":
-		unit = time.Millisecond
-		for i = 1; i < len(cmd.Args)-1 && !word(cmd.Args, i-1, "BLOCK"); i++ {
-		}
-	}
-	n, err := strconv.ParseFloat(string(cmd.Args[i]), 64)
-	if err != nil || !(0 < n && n < float64(math.MaxInt64/time.Second/2)) {
-		return 0
-	}
-	return time.Duration(n * float64(unit))
-}
-
-// timeoutReply is what a blocking command is answered with when its time is over.
-func timeoutReply(cmd *resp.Command, proto int) []byte {
-	w := wire.Writer{Proto: proto}
-	switch {
-	case cmd.Spec == nil:
-		w.Null()
-	case cmd.Spec.Name == "WAIT":
-		w.Int(0)
-	case cmd.Spec.Name == "SHUTDOWN":
-		w.Error(wire.ErrShutdown)
-	default:
-		w.NullArray()
-	}
-	return w.Bytes()
 }
 
 // changes does a command that changes what the connection is.
@@ -237,16 +152,21 @@ func (p *pin) effect(cmd *resp.Command) func() {
 		}
 	}
 	args := cmd.Args
+	if r := p.c.b.rules(cmd); r != nil {
+		return func() { p.c.b.newEra(r) }
+	}
+	era := p.c.b.currentEra()
 	switch cmd.Spec.Name {
 	case "SELECT":
 		db, _ := strconv.Atoi(string(args[1]))
-		text := string(args[1])
 		return func() {
 			set(func(id *identity) { id.db = db })()
 			p.c.s.Client.DB.Store(int32(db))
 			p.c.b.mu.Lock()
-			p.c.b.dbs[text] = true
-			p.c.b.mu.Unlock()
+			defer p.c.b.mu.Unlock()
+			if at := whereabouts(p.c.key, db); len(p.c.b.dbs) < mostLanes {
+				p.c.b.dbs[at] = true
+			}
 		}
 	case "CLIENT SETNAME":
 		name := string(args[2])
@@ -256,7 +176,10 @@ func (p *pin) effect(cmd *resp.Command) func() {
 		if len(args) > 2 {
 			login.user = string(args[1])
 		}
-		return set(func(id *identity) { id.login = login })
+		return set(func(id *identity) {
+			id.login, id.era = login, era
+			p.c.strange(false)
+		})
 	case "HELLO":
 		h, _ := readHello(args)
 		return set(func(id *identity) {
@@ -265,7 +188,8 @@ func (p *pin) effect(cmd *resp.Command) func() {
 				p.c.s.Client.SetProto(h.proto)
 			}
 			if h.login != nil {
-				id.login = *h.login
+				id.login, id.era = *h.login, era
+				p.c.strange(false)
 			}
 			if h.named {
 				id.name = h.name
@@ -312,25 +236,30 @@ func (p *pin) reset(cmd *resp.Command) outcome {
 	}
 	n, fresh := p.replies(), p.fresh()
 	p.over()
-	login := c.b.login()
+	stranger := c.b.stranger()
 	l := p.link
 	forget := func() {
-		p.subscriptions, p.monitors, p.tracking = subscriptions{}, false, nil
+		p.subscriptions, p.monitors = subscriptions{}, false
+		p.tracks(nil, nil)
 		p.subscriptions.show(&c.s.Client)
 		l.reader.subscribed, l.reader.monitors = 0, false
 		l.mu.Lock()
-		l.id, l.restore = identity{proto: 2, login: login}, nil
+		l.id, l.restore = stranger, nil
 		l.mu.Unlock()
 		c.s.Client.SetProto(2)
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.key = stranger // what was under way before may have changed it meanwhile
+		c.s.Client.DB.Store(0)
 	}
 	if n == 0 {
 		c.send(l, cmd, 0, fresh, nil)
 	} else {
 		c.send(l, cmd, n, fresh, answered(forget))
 	}
-	if again := (identity{proto: 2, login: login}); login.pass != "" {
+	if stranger.login.pass != "" {
 		var w wire.Writer
-		again.write(&w)
+		stranger.write(&w)
 		c.submit(l, w.Bytes(), false, 1, true, &special{replace: true})
 	}
 	var scratch wire.Writer
@@ -347,6 +276,9 @@ func (p *pin) lasting(cmd *resp.Command) outcome {
 		f := &confirmation{subscriptions: &p.subscriptions, word: strings.ToLower(name), kind: kind.kind, ends: kind.ends}
 		for _, a := range cmd.Args[1:] {
 			f.names = append(f.names, string(a))
+			if name == "SUBSCRIBE" && string(a) == invalidations {
+				p.introduce() // another client may name this one; in RESP2 it could not be asked later
+			}
 		}
 		p.restored()
 		c.send(l, cmd, 1, fresh, &special{confirm: f})
@@ -372,11 +304,13 @@ func (p *pin) lasting(cmd *resp.Command) outcome {
 	case "CLIENT TRACKING":
 		raw, _ := c.raw(cmd)
 		raw = bytes.Clone(raw)
+		to := c.towards
+		c.towards = nil
 		if !strings.EqualFold(string(cmd.Args[2]), "ON") {
-			raw = nil
+			raw, to = nil, nil
 		}
 		p.restored()
-		c.send(l, cmd, p.replies(), fresh, answered(func() { p.tracking = raw }))
+		c.send(l, cmd, p.replies(), fresh, answered(func() { p.tracks(raw, to) }))
 		return took
 	}
 	c.send(l, cmd, p.replies(), fresh, nil)
@@ -400,58 +334,4 @@ func (p *pin) replyMode(cmd *resp.Command) outcome {
 	}
 	p.c.send(p.link, cmd, n, fresh, nil)
 	return took
-}
-
-// restored has the wire tell its next connection what this one knows, and dial as soon as it has lost one.
-func (p *pin) restored() {
-	p.link.mu.Lock()
-	defer p.link.mu.Unlock()
-	p.link.restore = p.restore
-}
-
-// flushed tells a client in RESP3 that its cache is void.
-const flushed = ">2\r\n$10\r\ninvalidate\r\n_\r\n"
-
-// restore writes what makes a new connection hear what the last one heard. The replies are not for the client. It is
-// called by the goroutine that reads, with the link's lock.
-func (p *pin) restore() (raw []byte, runs []run) {
-	var w wire.Writer
-	add := func(begin int, s *special) {
-		s.replace = true
-		runs = append(runs, run{replies: 1, begin: int64(begin), end: int64(w.Len()), special: s})
-	}
-	for _, c := range p.subscriptions.write(&w) {
-		add(0, &special{confirm: c})
-	}
-	if p.tracking != nil {
-		w.Raw(p.tracking)
-		add(0, &special{then: func([]byte) {
-			if p.c.s.Client.Proto() == 3 {
-				p.c.tell([]byte(flushed), false)
-			}
-		}})
-	}
-	if p.monitors {
-		writeCommand(&w, []byte("MONITOR"))
-		add(0, &special{then: func([]byte) { p.link.reader.monitors = true }})
-	}
-	if p.reply == replyOff {
-		writeCommand(&w, []byte("CLIENT"), []byte("REPLY"), []byte("OFF"))
-	}
-	return w.Bytes(), runs
-}
-
-// lost tells that there is no connection any more. intact means that nothing is missing of what the client has open there.
-// The caller holds the client's lock.
-func (c *conn) lost(l *link, intact bool) {
-	p := c.pin
-	if p == nil || p.link != l || intact {
-		return
-	}
-	if p.txn == openTxn {
-		p.txn = lostTxn
-	}
-	if p.watch == onWatch {
-		p.watch = lostWatch
-	}
 }

@@ -21,11 +21,15 @@ type reader struct {
 	aside bool   // it is no reply
 	end   error  // why nothing behind the reply in hand is to be believed; nil if it is
 
+	redirect   *redirect
 	subscribed int  // channels, patterns and shard channels of the connection
 	monitors   bool // lines of MONITOR come at any time
 	raw        bool // the rest is no replies
 	touched    []*conn
 }
+
+// noAuth is how Redis asks for a password.
+var noAuth = []byte("-NOAUTH ")
 
 const (
 	readSmallest = 4 << 10
@@ -132,6 +136,10 @@ func (r *reader) replies(p []byte) error {
 			return err
 		}
 		if whole && head != nil && head.special == nil && len(r.part) == 0 && !r.flows && r.frame.Kind() != '>' && r.subscribed == 0 && !r.monitors {
+			if noAuth := p[at] == '-' && bytes.HasPrefix(p[at:], noAuth); noAuth != head.c.stranger.Load() {
+				head.c.strange(noAuth)
+				head.c.b.asks.Store(noAuth)
+			}
 			at += n
 			if replies++; replies == head.replies {
 				r.give(p[begin:at], replies)
@@ -219,6 +227,9 @@ func (r *reader) careful(piece []byte, whole bool) error {
 		frame = r.part
 	}
 	err := r.reply(frame)
+	if r.flows {
+		r.link.lasts(false)
+	}
 	if r.part, r.flows, r.aside, r.told = r.part[:0], false, false, nil; cap(r.part) > readLargest {
 		r.part = nil
 	}
@@ -256,6 +267,9 @@ func (r *reader) flow() error {
 			}
 		}
 	}
+	if !r.flows {
+		r.link.lasts(true)
+	}
 	r.flows, r.told = true, c
 	if c != nil {
 		c.deliver(r.part, 0, 0, true, r.link.private())
@@ -291,6 +305,9 @@ func (r *reader) reply(frame []byte) error {
 	}
 	switch {
 	case r.aside:
+		if word == "tracking-redir-broken" {
+			frame = r.redirect.back(frame)
+		}
 		r.link.owned().tell(frame, false) // on a shared wire nobody asked for it
 		return nil
 	case head == nil:

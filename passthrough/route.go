@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 
+	"github.com/omniproxy/omniproxy/resp"
 	"github.com/omniproxy/omniproxy/resp/command"
 )
 
@@ -43,7 +44,7 @@ func route(spec *command.Spec, args [][]byte, checks bool) (place, string) {
 	case "CLIENT ID", "CLIENT GETNAME", "CLIENT SETNAME", "CLIENT INFO", "CLIENT LIST", "CLIENT KILL", "CLIENT NO-EVICT", "CLIENT UNBLOCK",
 		"CLIENT PAUSE", "CLIENT UNPAUSE":
 		return local, "clients are those of the proxy"
-	case "INFO":
+	case "INFO", "OMNIPROXY VIOLATIONS":
 		if asksOfProxy(args) {
 			return local, "it is about the proxy"
 		}
@@ -58,8 +59,10 @@ func route(spec *command.Spec, args [][]byte, checks bool) (place, string) {
 		return pinMove, "only Redis knows whether the password is right"
 	case "HELLO", "SELECT":
 		return pinMove, "only Redis knows whether it has that protocol, user or database"
-	case "SCRIPT KILL", "FUNCTION KILL":
+	case "SCRIPT KILL", "FUNCTION KILL", "FUNCTION STATS", "SHUTDOWN":
 		return pinCall, "it must reach a Redis that is busy with what a lane brought"
+	case "CONFIG SET", "ACL SETUSER", "ACL LOAD":
+		return pinCall, "it may change what a client may do who gives no password: those to come must not share connections from before"
 	case "EXEC", "DISCARD", "UNWATCH":
 		return onLane, "without MULTI or WATCH it does nothing"
 	case "XREAD", "XREADGROUP":
@@ -113,6 +116,21 @@ func blockOption(args [][]byte) bool {
 		if bytes.EqualFold(a, []byte("BLOCK")) {
 			return true
 		}
+	}
+	return false
+}
+
+// runsCode reports whether a command runs code of users or, unknown to the table, of modules: it may take long.
+func runsCode(spec *command.Spec) bool {
+	return spec == nil || spec.Categories&command.CatScripting != 0
+}
+
+// ofServer reports whether a command has nothing to do with a database. Where Redis is busy with a script it lets nobody
+// choose one.
+func ofServer(cmd *resp.Command) bool {
+	switch named(cmd) {
+	case "SCRIPT KILL", "FUNCTION KILL", "FUNCTION STATS", "SHUTDOWN":
+		return true
 	}
 	return false
 }

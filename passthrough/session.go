@@ -34,7 +34,7 @@ func (c *conn) session(cmd *resp.Command) outcome {
 		return c.refuse(cmd.Refused)
 	case named(cmd) == "QUIT":
 		return c.quit()
-	case named(cmd) == "INFO" && asksOfProxy(cmd.Args) && c.pin.txn == noTxn && !(c.hears() && c.s.Client.Proto() == 2):
+	case asksOfProxy(cmd.Args) && c.pin.txn == noTxn && !(c.hears() && c.s.Client.Proto() == 2):
 		return c.local(cmd)
 	case c.pin.txn == noTxn:
 		return c.forward(cmd, pinLife)

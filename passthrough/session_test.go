@@ -224,3 +224,36 @@ func TestHugePipelinesKeepTheirOrder(t *testing.T) {
 		c.expect(fmt.Sprintf("$%d %s", len(text), text))
 	}
 }
+
+// What a transaction does to its connection is what its members did, not what they were to do.
+func TestARefusedMemberOfATransactionChangesNothing(t *testing.T) {
+	for pool := Session; pool <= Shared; pool++ {
+		addr, _ := serve(t, redistest.Start(t), func(o *Options, _ *resp.Server) { o.Pool = pool })
+		c := connect(t, addr)
+		c.do("SELECT 3", "+OK")
+		c.do("SET k three", "+OK")
+		c.send("MULTI", "UNWATCH", "SELECT 4", "SELECT x", "SELECT 3", "SELECT 99", "EXEC")
+		c.expect("+OK", "+QUEUED", "+QUEUED", "+QUEUED", "+QUEUED", "+QUEUED",
+			"*5 +OK +OK -ERR value is not an integer or out of range +OK -ERR DB index is out of range")
+		c.do("GET k", "$5 three")
+		c.do("SELECT x", "-ERR value is not an integer or out of range")
+		c.do("SELECT 99", "-ERR DB index is out of range")
+		c.do("GET k", "$5 three")
+	}
+}
+
+// RESET comes after what was sent before it, also where that is answered later than RESET is read.
+func TestResetIsTheLastWord(t *testing.T) {
+	for pool := Session; pool <= Shared; pool++ {
+		addr, _ := serve(t, redistest.Start(t), func(o *Options, _ *resp.Server) { o.Pool = pool })
+		c := connect(t, addr)
+		c.do("SET k 0", "+OK")
+		for range 20 {
+			c.do("WATCH k", "+OK") // so the connection is the client's own
+			c.send("SELECT 2", "HELLO 3", "RESET", "GET k", "GET none")
+			c.expect("+OK")
+			c.reply()
+			c.expect("+RESET", "$1 0", "$-1")
+		}
+	}
+}

@@ -19,6 +19,15 @@ func (c *conn) shared(batch []resp.Command) (int, outcome) {
 		return 1, c.refuse(cmd.Refused)
 	}
 	where, _ := route(cmd.Spec, cmd.Args, !c.b.options.Passthrough)
+	if at := redirects(cmd); at > 0 && !c.translated(cmd, at) {
+		return 0, waits
+	}
+	if where == pinLife && cmd.Spec == nil && !(c.pin != nil && c.pin.kept()) {
+		var known bool
+		if where, known = c.learn(cmd); !known {
+			return 0, waits
+		}
+	}
 	switch {
 	case c.pin != nil && c.pin.kept():
 		return 1, c.onPin(cmd, where)
@@ -104,7 +113,7 @@ func (c *conn) onPin(cmd *resp.Command, where place) outcome {
 		c.pin.life = true
 	}
 	if named(cmd) == "RESET" {
-		c.key = identity{proto: 2, login: c.b.login()}
+		c.key = c.b.stranger()
 		c.s.Client.DB.Store(0)
 		c.pin.life = false
 	}
@@ -119,31 +128,43 @@ func (c *conn) onLane(cmd *resp.Command) outcome {
 	if c.release(); c.pin != nil { // something is under way there
 		return waits
 	}
-	if c.slow && named(cmd) != "" {
+	code := runsCode(cmd.Spec)
+	l, ok := c.lane(code)
+	if !ok {
+		return waits
+	}
+	if named(cmd) != "" && (c.slow || len(cmd.Raw) > mostBytes) || l == nil {
 		if c.inflight > 0 {
 			return waits
 		}
 		if c.pin = c.b.lease(c, c.key, c.key); c.pin != nil {
 			return c.private(cmd)
 		}
+		if l == nil {
+			return c.refuse(c.b.errNoPins())
+		}
 	}
-	c.send(c.lane(), cmd, 1, true, nil)
+	var s *special
+	if code {
+		l.runs()
+		s = &special{then: func([]byte) { l.ran() }}
+	}
+	c.send(&l.link, cmd, 1, true, s)
 	return took
-}
-
-// lane is the client's wire among those it shares. It changes only when nothing is under way.
-func (c *conn) lane() *link {
-	if c.shares == nil || c.sharesAs != c.key {
-		c.shares, c.sharesAs = c.b.lane(c.key, c.s.Client.ID), c.key
-	}
-	return c.shares
 }
 
 // whole does a transaction of which every command is there; it returns how many they are, 0 if it cannot.
 func (c *conn) whole(batch []resp.Command) int {
-	n := c.complete(batch)
-	l := c.lane()
-	if n == 0 || !l.canTransact() {
+	n, size, code := c.complete(batch), 0, false
+	for i := range n {
+		size += len(batch[i].Raw)
+		code = code || runsCode(batch[i].Spec)
+	}
+	if n == 0 || size > mostBytes {
+		return 0
+	}
+	l, ok := c.lane(code)
+	if !ok || l == nil || !l.canTransact() {
 		return 0
 	}
 	var raw []byte
@@ -157,8 +178,8 @@ func (c *conn) whole(batch []resp.Command) int {
 	c.inflight += n
 	c.bytes += len(raw)
 	c.b.pending.Add(int64(len(raw)))
-	l.transaction(c, raw, last, n)
-	c.touch(l)
+	l.transaction(c, raw, last, n, code)
+	c.touch(&l.link)
 	return n
 }
 
@@ -167,21 +188,26 @@ func (c *conn) leased(cmd *resp.Command, where place) outcome {
 	if c.inflight > 0 {
 		return waits // what is under way on the lane, or on the last lease, comes first
 	}
-	if named(cmd) == "SELECT" && c.b.hasDB(cmd.Args[1]) {
-		return c.selects(cmd)
+	if named(cmd) == "SELECT" {
+		if db, err := strconv.Atoi(string(cmd.Args[1])); err == nil && c.b.hasDB(whereabouts(c.key, db)) {
+			return c.selects(db)
+		}
 	}
 	return c.forward(cmd, where)
 }
 
 func (c *conn) lease(cmd *resp.Command, where place) outcome {
 	if c.pin == nil {
-		better := c.key
+		better, key := c.key, c.key
+		if ofServer(cmd) {
+			better.db, key.db = 0, 0
+		}
 		if named(cmd) == "HELLO" {
 			if h, _ := readHello(cmd.Args); h.login == nil && (h.proto == 2 || h.proto == 3) {
 				better.proto = h.proto
 			}
 		}
-		if c.pin = c.b.lease(c, better, c.key); c.pin == nil {
+		if c.pin = c.b.lease(c, better, key); c.pin == nil {
 			return c.refuse(c.b.errNoPins())
 		}
 	}
@@ -195,25 +221,32 @@ func (c *conn) lease(cmd *resp.Command, where place) outcome {
 
 var ping = []byte("*1\r\n$4\r\nPING\r\n")
 
-// selects moves a client to a database that Redis is known to have.
-func (c *conn) selects(cmd *resp.Command) outcome {
-	db, _ := strconv.Atoi(string(cmd.Args[1]))
+// selects moves a client to a database that Redis is known to have, and to let it have.
+func (c *conn) selects(db int) outcome {
 	c.key.db = db
 	c.s.Client.DB.Store(int32(db))
 	return c.answer(func(w *wire.Writer) { w.OK() })
 }
 
+// whereabouts is what is known of a client that has been to a database.
+func whereabouts(id identity, db int) identity { return identity{db: db, login: id.login, era: id.era} }
+
 // hasDB reports whether a client has been to a database before.
-func (b *Backend) hasDB(index []byte) bool {
+func (b *Backend) hasDB(at identity) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.dbs[string(index)]
+	return b.dbs[at]
 }
 
 // local does a command that concerns the connection to the proxy.
 func (c *conn) local(cmd *resp.Command) outcome {
 	if c.inflight > 0 {
 		return waits
+	}
+	if refused, known := c.permitted(cmd); !known {
+		return waits
+	} else if refused != nil {
+		return c.answer(func(w *wire.Writer) { w.Raw(refused) })
 	}
 	switch cmd.Spec.Name {
 	case "QUIT":
@@ -225,7 +258,7 @@ func (c *conn) local(cmd *resp.Command) outcome {
 	case "RESET":
 		var scratch wire.Writer
 		c.s.Reset(&scratch)
-		c.key = identity{proto: 2, login: c.b.login()}
+		c.key = c.b.stranger()
 		c.s.Client.DB.Store(0)
 		return c.answer(func(w *wire.Writer) { w.Status("RESET") })
 	}

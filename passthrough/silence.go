@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"strings"
 	"time"
 )
 
@@ -37,7 +36,7 @@ const (
 // patrol looks at all wires until the proxy ends.
 func (b *Backend) patrol() {
 	often := patrolRarely
-	for _, limit := range []time.Duration{b.options.ReadTimeout, b.options.PinTime} {
+	for _, limit := range []time.Duration{b.options.ReadTimeout, b.options.PinTime, b.options.IdleTime} {
 		if limit > 0 {
 			often = min(often, max(limit/patrols, patrolOften))
 		}
@@ -60,8 +59,12 @@ func (b *Backend) patrol() {
 func (b *Backend) round(now time.Time) (silent []*link) {
 	b.mu.Lock()
 	var shared []*link
-	for _, wires := range b.pool.lanes {
-		shared = append(shared, wires...)
+	b.closeUnused(now.Add(-b.options.IdleTime))
+	b.closeIdle(now.Add(-b.options.IdleTime))
+	for _, lanes := range b.pool.lanes {
+		for _, l := range lanes {
+			shared = append(shared, &l.link)
+		}
 	}
 	b.mu.Unlock()
 	for _, l := range shared {
@@ -130,7 +133,7 @@ func (b *Backend) question(silent []*link) {
 	ctx, cancel := context.WithTimeout(b.ctx, b.options.DialTimeout)
 	defer cancel()
 	_, err := b.control.lookSince(ctx, time.Now())
-	if refused, ok := errors.AsType[refusal](err); ok && strings.HasPrefix(string(refused), "BUSY") {
+	if refused, ok := errors.AsType[refusal](err); ok && refused.busy() {
 		for _, l := range silent {
 			l.mu.Lock()
 			l.hearing.since = time.Now()

@@ -48,13 +48,12 @@ func ride(t *testing.T, pool Pool, seed uint64) {
 	t.Logf("seed %d", seed)
 	begun := time.Now()
 	redis := redistest.Start(t, "--maxclients", "5000")
-	upstream := newWeather(t, redis, seed)
-	upstream.silence = patience // so it is for the proxy to give up
+	upstream := newWeather(t, redis, seed, patience) // so it is for the proxy to give up
 	addr, _ := serve(t, upstream.addr, func(o *Options, v *resp.Server) {
 		v.Events.Dropped = func(client string, err error) { t.Errorf("%s is dropped: %v", client, err) }
 		o.Pool, o.QueueTimeout, o.DialTimeout, o.ReadTimeout = pool, 2*time.Second, 500*time.Millisecond, 500*time.Millisecond
 	})
-	clients := newWeather(t, addr, seed+1)
+	clients := newWeather(t, addr, seed+1, 100*time.Millisecond)
 	s := &storm{TB: t, addr: addr, redis: redis, number: map[string]map[int]bool{}}
 	for id := range 100 {
 		g := &guest{storm: s, id: id, proto: 2 + id%2, hears: id%4 == 1, rand: rand.New(rand.NewPCG(seed, uint64(id))),

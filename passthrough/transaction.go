@@ -29,7 +29,7 @@ const (
 // transaction does what opens, closes or conditions one.
 func (p *pin) transaction(cmd *resp.Command) outcome {
 	c, fresh := p.c, p.fresh()
-	var done func()
+	var done func(reply []byte)
 	switch cmd.Spec.Name {
 	case "MULTI":
 		if p.txn == lostTxn {
@@ -48,6 +48,8 @@ func (p *pin) transaction(cmd *resp.Command) outcome {
 		if p.txn == noTxn {
 			p.watch = noWatch
 			c.s.Client.Watch.Store(0)
+		} else {
+			p.queued++
 		}
 	case "EXEC", "DISCARD":
 		if p.txn == lostTxn {
@@ -67,11 +69,7 @@ func (p *pin) transaction(cmd *resp.Command) outcome {
 				c.submit(p.link, w.Bytes(), false, p.replies(), fresh, &special{replace: true, instead: null.Bytes()})
 				return took
 			}
-			done = func() {
-				for _, effect := range effects {
-					effect()
-				}
-			}
+			done = func(reply []byte) { p.take(effects, reply) }
 		}
 	}
 	c.send(p.link, cmd, p.replies(), fresh, p.checked(cmd.Spec.Name, done))
@@ -80,16 +78,45 @@ func (p *pin) transaction(cmd *resp.Command) outcome {
 
 // checked looks whether the connection is then where the pin says: where a command of transactions is renamed, or the user
 // may not say it, nobody else must find what was left. done is called if EXEC was done.
-func (p *pin) checked(name string, done func()) *special {
+func (p *pin) checked(name string, done func(reply []byte)) *special {
 	return &special{then: func(reply []byte) {
 		if !ends(name, reply) {
 			p.link.mu.Lock()
 			p.link.spoiled = true
 			p.link.mu.Unlock()
 		} else if done != nil && reply[0] == '*' && !bytes.HasPrefix(reply, []byte("*-1")) {
-			done()
+			done(reply)
 		}
 	}}
+}
+
+// effect is what a queued command changes if it is done.
+type effect struct {
+	at   int // in the transaction
+	take func()
+}
+
+// take has those effects of a transaction that are told of in the reply to EXEC. Of a long reply that is only the beginning
+// there: then what the connection is now is not known.
+func (p *pin) take(effects []effect, reply []byte) {
+	reply = reply[bytes.IndexByte(reply, '\n')+1:]
+	for at := 0; len(effects) > 0; at++ {
+		var f wire.Frame
+		n, whole, err := f.Next(reply)
+		if err != nil || !whole {
+			p.c.mu.Lock()
+			defer p.c.mu.Unlock()
+			p.life = true
+			return
+		}
+		if effects[0].at == at {
+			if reply[0] != '-' && reply[0] != '!' {
+				effects[0].take()
+			}
+			effects = effects[1:]
+		}
+		reply = reply[n:]
+	}
 }
 
 // ends reports whether a reply is one to a command of transactions that did what its name says.
@@ -134,7 +161,7 @@ func (p *pin) errExec() wire.Error {
 
 // over ends a transaction and every WATCH.
 func (p *pin) over() {
-	p.txn, p.watch, p.effects, p.writes = noTxn, noWatch, nil, false
+	p.txn, p.watch, p.effects, p.queued, p.writes = noTxn, noWatch, nil, 0, false
 	p.c.s.Client.Multi.Store(-1)
 	p.c.s.Client.Watch.Store(0)
 }
@@ -153,9 +180,10 @@ func (p *pin) queue(cmd *resp.Command) outcome {
 	if cmd.Spec.Effect == command.ConnLife {
 		p.uncertain() // it lasts longer than the transaction, and some have many replies
 	}
-	if effect := p.effect(cmd); effect != nil {
-		p.effects = append(p.effects, effect)
+	if take := p.effect(cmd); take != nil {
+		p.effects = append(p.effects, effect{p.queued, take})
 	}
+	p.queued++
 	p.c.send(p.link, cmd, p.replies(), false, nil)
 	p.c.s.Client.Multi.Add(1)
 	p.writes = p.writes || resp.MayWrite(cmd.Spec)

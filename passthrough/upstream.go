@@ -45,7 +45,7 @@ func (u *upstream) dial(ctx context.Context) (nc net.Conn, err error) {
 		Control:         giveUpOnTheDead,
 	}
 	if u.options.TLSConfig != nil {
-		nc, err = (&tls.Dialer{NetDialer: d, Config: u.options.TLSConfig}).DialContext(ctx, u.options.Network, u.options.Addr)
+		nc, err = u.dialTLS(ctx, d)
 	} else {
 		nc, err = d.DialContext(ctx, u.options.Network, u.options.Addr)
 	}
@@ -54,6 +54,45 @@ func (u *upstream) dial(ctx context.Context) (nc net.Conn, err error) {
 		return nil, errSelf
 	}
 	return nc, err
+}
+
+// errPlain is told of an upstream that is to speak TLS, and does not.
+var errPlain = errors.New("the upstream answers without TLS: write redis:// instead of rediss://")
+
+// plainAfter is how long a handshake of TLS may take before somebody looks whether TLS is spoken there: a Redis that does
+// not speak it waits for the end of what it takes for a command.
+const plainAfter = 500 * time.Millisecond
+
+func (u *upstream) dialTLS(ctx context.Context, d *net.Dialer) (net.Conn, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	look := time.AfterFunc(plainAfter, func() {
+		if u.speaksPlain(ctx, d) {
+			cancel(errPlain)
+		}
+	})
+	defer look.Stop()
+	nc, err := (&tls.Dialer{NetDialer: d, Config: u.options.TLSConfig}).DialContext(ctx, u.options.Network, u.options.Addr)
+	if err != nil && context.Cause(ctx) == errPlain {
+		err = errPlain
+	}
+	return nc, err
+}
+
+// speaksPlain reports whether PING is answered as Redis answers it without TLS.
+func (u *upstream) speaksPlain(ctx context.Context, d *net.Dialer) bool {
+	nc, err := d.DialContext(ctx, u.options.Network, u.options.Addr)
+	if err != nil {
+		return false
+	}
+	defer nc.Close()
+	defer context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })()
+	first := make([]byte, 1)
+	if _, err := nc.Write([]byte("PING\r\n")); err != nil {
+		return false
+	}
+	_, err = nc.Read(first)
+	return err == nil && (first[0] == '+' || first[0] == '-')
 }
 
 // deadAfter is when keep-alive gives up a peer that is not there any more.
@@ -79,11 +118,24 @@ type identity struct {
 	db    int
 	login credential
 	name  string
+	early bool // the database is chosen before the login
+	era   int  // of the rules who may do what without a password, when the client came; see Backend.newEra
 }
 
 // connect dials and says who is there. What wants to be asked as well is asked in the same write; its replies, in order,
-// may be errors.
+// may be errors. Who logs in may have chosen a database before that is not theirs to choose.
 func (u *upstream) connect(ctx context.Context, id identity, asked ...string) (net.Conn, [][]byte, error) {
+	nc, replies, err := u.connectAs(ctx, id, asked)
+	if refused, ok := errors.AsType[refusal](err); ok && strings.HasPrefix(string(refused), "NOPERM") && id.db != 0 {
+		id.early = true
+		if nc, replies, again := u.connectAs(ctx, id, asked); again == nil {
+			return nc, replies, nil
+		}
+	}
+	return nc, replies, err
+}
+
+func (u *upstream) connectAs(ctx context.Context, id identity, asked []string) (net.Conn, [][]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, u.options.DialTimeout)
 	defer cancel()
 	nc, err := u.dial(ctx)
@@ -139,8 +191,11 @@ func (r refusal) Error() string { return "Redis refuses the connection: " + stri
 
 // lasts reports whether trying again is no use: the client is told.
 func (r refusal) lasts() bool {
-	return !strings.HasPrefix(string(r), "LOADING") && !strings.HasPrefix(string(r), "BUSY") && !strings.Contains(string(r), "max number of clients")
+	return !strings.HasPrefix(string(r), "LOADING") && !r.busy() && !strings.Contains(string(r), "max number of clients")
 }
+
+// busy reports whether Redis runs a script and tells everybody so: then it is what their commands are answered with, too.
+func (r refusal) busy() bool { return strings.HasPrefix(string(r), "BUSY") }
 
 // write writes what makes a fresh connection be id; it returns how many replies that has.
 func (id identity) write(w *wire.Writer) (replies int) {
@@ -152,6 +207,9 @@ func (id identity) write(w *wire.Writer) (replies int) {
 		replies++
 	}
 	user, pass := id.login.user, id.login.pass
+	if id.db != 0 && id.early {
+		say("SELECT", strconv.Itoa(id.db))
+	}
 	switch {
 	case id.proto == 3 && pass != "":
 		if user == "" {
@@ -165,7 +223,7 @@ func (id identity) write(w *wire.Writer) (replies int) {
 	case pass != "":
 		say("AUTH", pass)
 	}
-	if id.db != 0 {
+	if id.db != 0 && !id.early {
 		say("SELECT", strconv.Itoa(id.db))
 	}
 	if id.name != "" {

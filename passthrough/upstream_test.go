@@ -266,3 +266,25 @@ func TestAURLThatIsNoneIsNotQuoted(t *testing.T) {
 		}
 	}
 }
+
+// A Redis that does not speak TLS says nothing to who does: what is wrong is found out before the time is over.
+func TestAnUpstreamWithoutTLSIsRecognized(t *testing.T) {
+	lost := make(chan error, 1)
+	serve(t, redistest.Start(t), func(o *Options, _ *resp.Server) {
+		o.URL, o.DialTimeout = "rediss://"+o.URL[len("redis://"):], time.Hour
+		o.Events.Lost = func(err error, _ time.Duration) {
+			select {
+			case lost <- err:
+			default:
+			}
+		}
+	})
+	select {
+	case err := <-lost:
+		if !errors.Is(err, errPlain) {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		t.Error("nothing is told")
+	}
+}

@@ -66,13 +66,13 @@ const (
 	longestWait = 3 * time.Millisecond
 )
 
-func newWeather(t testing.TB, to string, seed uint64) *weather {
+func newWeather(t testing.TB, to string, seed uint64, silence time.Duration) *weather {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &weather{addr: l.Addr().String(), to: to, seed: seed, silence: 100 * time.Millisecond, listener: l, open: map[net.Conn]struct{}{}, ended: map[string]bool{}}
+	w := &weather{addr: l.Addr().String(), to: to, seed: seed, silence: silence, listener: l, open: map[net.Conn]struct{}{}, ended: map[string]bool{}}
 	w.done.Go(w.accept)
 	t.Cleanup(w.stop)
 	return w

@@ -14,6 +14,8 @@ type Command struct {
 	// Refused is why this command must not be done: unknown, wrong arity, not permitted. It is answered with this
 	// error and, inside MULTI, spoils the transaction.
 	Refused error
+	// Again says that the command has passed the filters before, and had to wait since.
+	Again bool
 }
 
 // Progress says how far [Conn.Do] came.

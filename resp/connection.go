@@ -35,6 +35,8 @@ func ConnectionHandlers() map[string]ConnectionHandler {
 		"CLIENT NO-EVICT": clientNoEvict,
 		"CLIENT PAUSE":    clientPause,
 		"CLIENT UNPAUSE":  clientUnpause,
+
+		"OMNIPROXY VIOLATIONS": violations,
 	}
 }
 

@@ -31,10 +31,15 @@ func (e *Events) dropped(s *Session, err error) {
 type Server struct {
 	Backend Backend
 	Filters []Filter
-	Events  Events
+	// Validation judges writes behind the filters; nil = none.
+	Validation *Validation
+	Events     Events
 	// Forward leaves it to the backend to refuse commands that the table does not know or finds wrong: it has a server
 	// behind it, which may know more. Filters do not see commands that the table does not know.
 	Forward bool
+	// BaseID is what the IDs of clients lie above. Where clients may also name those of a server behind this one, it is more
+	// than any ID there.
+	BaseID int64
 
 	maxClients atomic.Int64 // 0 means Redis' default
 	password   atomic.Pointer[password]

@@ -46,6 +46,7 @@ type Session struct {
 	limits    limits
 	batch     []Command
 	marks     []wire.Mark
+	again     int // how many of the next commands the filters have seen
 
 	// Read and written with the turn only.
 	waiting    bool // a command is outstanding, or held back
@@ -57,6 +58,8 @@ type Session struct {
 	hungUp  atomic.Bool // the client sends nothing more; set with the turn
 	closing atomic.Bool // nothing more is done; close when Out is empty
 	gone    atomic.Bool // the client left or was killed
+
+	stranger atomic.Bool // the server behind this one asks it for a password
 
 	// Guarded by Pause.mu.
 	held  *list.Element // its place among those whom CLIENT PAUSE holds back; nil if it has none
@@ -79,11 +82,15 @@ func defaultLimits() limits {
 func newSession(v *Server, t transport, p peer) *Session {
 	s := &Session{server: v, transport: t, limits: defaultLimits()}
 	s.Out.wake, s.Out.kill = t.wake, s.Kill
-	s.Client.init(v.registry.nextID(), p, time.Now())
+	s.Client.init(v.BaseID+v.registry.nextID(), p, time.Now())
 	s.Client.authenticated = v.open()
 	s.conn = v.Backend.Connect(s)
 	return s
 }
+
+// Stranger tells whether a server behind this one asks the client for a password: then it may send as little as who is not
+// authenticated here. It may be called from any goroutine.
+func (s *Session) Stranger(is bool) { s.stranger.Store(is) }
 
 // Resume tells that the outstanding command is answered: the backend calls it once for each Later, from any goroutine,
 // perhaps before Do has returned.
@@ -216,7 +223,7 @@ func (s *Session) do() {
 	taken, progress := s.conn.Do(s.batch)
 	s.inBackend = false
 	s.waiting, s.following = progress != Done, progress == Following
-	if taken < len(s.batch) {
+	if s.again = len(s.batch) - taken; s.again > 0 {
 		s.reader.Rewind(s.marks[taken])
 	}
 	clear(s.batch) // or an idle client would keep its last arguments alive
@@ -227,7 +234,7 @@ func (s *Session) do() {
 func (s *Session) read() error {
 	s.batch, s.marks = s.batch[:0], s.marks[:0]
 	limits := &s.limits.open
-	if !s.Client.authenticated {
+	if !s.Client.authenticated || s.stranger.Load() {
 		limits = &s.limits.stranger
 	}
 	for len(s.batch) < batchCommands {
@@ -240,7 +247,7 @@ func (s *Session) read() error {
 			s.reader.Rewind(mark)
 			return errHTTP
 		}
-		s.batch, s.marks = append(s.batch, Command{Args: args, Raw: raw}), append(s.marks, mark)
+		s.batch, s.marks = append(s.batch, Command{Args: args, Raw: raw, Again: len(s.batch) < s.again}), append(s.marks, mark)
 		c := &s.batch[len(s.batch)-1]
 		s.judge(c)
 		if !s.Client.authenticated || c.Refused == nil && c.Spec != nil && c.Spec.Effect == command.ConnLane {
@@ -279,6 +286,9 @@ func (s *Session) judge(c *Command) {
 		if filter(s, c); c.Refused != nil {
 			return
 		}
+	}
+	if v := s.server.Validation; v != nil {
+		v.Filter(s, c)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 // Columns of the help.
 const (
 	helpWidth  = 100 // of a line
-	wordColumn = 31  // where the explanations of words begin
+	wordColumn = 45  // where the explanations of words begin
 	flagColumn = 28  // where the explanations of flags begin
 )
 

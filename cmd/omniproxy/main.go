@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 )
 
 // Exit codes of every word.
@@ -23,8 +25,8 @@ func run(args []string) int {
 		return exitUsage
 	}
 	switch inv.Word {
-	case "help":
-		fmt.Print(inv.Help)
+	case "help", "rules", "explain", "completion", "man":
+		fmt.Print(inv.Text)
 	case "version":
 		fmt.Println(versionLine())
 	case "check":
@@ -33,8 +35,25 @@ func run(args []string) int {
 		return inv.Backup.run(os.Stdout, os.Stderr)
 	case "ping":
 		return inv.Ping.run(context.Background(), os.Stdout, os.Stderr)
+	case "copy", "storage", "inspect", "validate":
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		return inv.runTool(ctx, thisConsole())
 	default:
 		return serve(inv.Settings)
 	}
 	return exitOK
+}
+
+// runTool runs a tool and returns the exit code.
+func (inv invocation) runTool(ctx context.Context, c console) int {
+	switch inv.Word {
+	case "copy":
+		return inv.Copy.run(ctx, c)
+	case "storage":
+		return inv.Storage.run(ctx, c)
+	case "validate":
+		return inv.Validate.run(ctx, c)
+	}
+	return inv.Inspect.run(ctx, c)
 }

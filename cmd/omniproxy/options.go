@@ -13,13 +13,22 @@ import (
 //
 // The flag --max-block also stands in the environment, as OMNIPROXY_MAX_BLOCK. The tag fallback names OmniDaemon's
 // variable of the same meaning, which ranks below that; empty:"" marks a flag whose variable may be set to nothing;
-// typed:"" one that counts on the command line alone.
+// typed:"" one that counts on the command line alone; choices lists the words that a value is one of.
 type cli struct {
-	Serve   serveWord   `cmd:"" default:"withargs" help:"serve OmniDaemon's data until SIGINT or SIGTERM"`
-	Check   checkWord   `cmd:"" help:"read a data directory as a start would and say what is wrong with it"`
-	Backup  backupWord  `cmd:"" help:"copy a data directory, also while it is served"`
-	Ping    pingWord    `cmd:"" help:"ask a server for PONG; exit 0 if it comes, 1 if not"`
-	Version versionWord `cmd:"" help:"print version, commit and platform"`
+	Serve    serveWord    `cmd:"" default:"withargs" help:"serve OmniDaemon's data until SIGINT or SIGTERM"`
+	Check    checkWord    `cmd:"" help:"read a data directory as a start would and say what is wrong with it"`
+	Backup   backupWord   `cmd:"" help:"copy a data directory, also while it is served"`
+	Ping     pingWord     `cmd:"" help:"ask a server for PONG; exit 0 if it comes, 1 if not"`
+	Inspect  inspectWord  `cmd:"" help:"show agents, results, metrics, the event bus or its dead letters"`
+	Copy     copyWord     `cmd:"" help:"copy keys between directories, Redis and omniproxy, either way"`
+	Storage  storageWord  `cmd:"" help:"check or clear a store, with OmniDaemon's words"`
+	Validate validateWord `cmd:"" help:"judge what is stored by the rules of OmniDaemon's layout"`
+	Rules    rulesWord    `cmd:"" help:"list what omniproxy knows to be wrong with keys"`
+	Explain  explainWord  `cmd:"" help:"say what a rule is about"`
+	Version  versionWord  `cmd:"" help:"print version, commit and platform"`
+
+	Completion completionWord `cmd:"" help:"print what makes bash, zsh or fish complete this command line"`
+	Man        manWord        `cmd:"" help:"print the manual page; to read it: omniproxy man | man -l -"`
 }
 
 type versionWord struct{}
@@ -34,13 +43,16 @@ type serveWord struct {
 	DrainTimeout    string `group:"Clients" placeholder:"TIME" default:"1s" help:"how long clients that send nothing are kept when omniproxy stops"`
 	MaxBlock        string `group:"Clients" placeholder:"TIME" help:"cap on BLOCK of XREAD and XREADGROUP, such as 4s; 0 is none; auto is 4s for redis-py 8 and newer, which give up after 5s [auto; 0 on redis]"`
 
-	Backend  string `group:"Data" placeholder:"NAME" default:"json" fallback:"STORAGE_BACKEND" help:"json (serve --dir) or redis (proxy --upstream)"`
+	Backend  string `group:"Data" placeholder:"NAME" default:"json" choices:"json,redis" fallback:"STORAGE_BACKEND" help:"json (serve --dir) or redis (proxy --upstream)"`
 	Dir      string `group:"Data" placeholder:"DIR" default:".omnidaemon_data" fallback:"JSON_STORAGE_DIR" help:"data directory, created if missing"`
 	Upstream string `group:"Data" placeholder:"URL" fallback:"REDIS_URL" help:"the Redis to proxy: redis://, rediss:// or unix://; process lists show a password in it, so set OMNIPROXY_UPSTREAM [redis://localhost:6379]"`
 	Prefix   string `group:"Data" placeholder:"TEXT" default:"omni" fallback:"REDIS_KEY_PREFIX" empty:"" help:"what OmniDaemon's keys begin with"`
 	DB       string `group:"Data" name:"db" placeholder:"N" default:"0" help:"the database, 0 to 15, that the JSON files show"`
 
-	Fsync      string `group:"Writes, on json" placeholder:"WHEN" default:"everysec" help:"when writes are forced to disk: always, everysec or no; only a power cut can lose one that was acknowledged"`
+	Validate      string `group:"Key layout" placeholder:"HOW" choices:"off,observe,warn,enforce" help:"writes that break a rule of OmniDaemon's key layout: off, observe (count), warn (and log, and list by OMNIPROXY VIOLATIONS) or enforce (and refuse; rules of severity info warn) [warn; observe on redis]"`
+	ValidateRules string `group:"Key layout" placeholder:"LIST" help:"other settings for single rules, such as OMN001=off,near-miss-key=enforce; omniproxy rules lists them"`
+
+	Fsync      string `group:"Writes, on json" placeholder:"WHEN" default:"everysec" choices:"always,everysec,no" help:"when writes are forced to disk: always, everysec or no; only a power cut can lose one that was acknowledged"`
 	MetricsCap string `group:"Writes, on json" placeholder:"N" default:"10000" help:"keep the last N metrics; 0: as many as clients ask for"`
 	ReadOnly   bool   `group:"Writes, on json" help:"refuse writes and leave --dir alone; for use beside a JSON store"`
 	Ephemeral  bool   `group:"Writes, on json" help:"keep writes in memory only; nothing reaches the disk"`
@@ -54,16 +66,17 @@ type serveWord struct {
 	QueueTimeout       string `group:"Upstream, on redis" placeholder:"TIME" default:"5s" help:"how long a command waits for a Redis that is not there before it is answered with an error"`
 	ReadTimeout        string `group:"Upstream, on redis" placeholder:"TIME" default:"60s" help:"how long Redis may owe a reply and send nothing, the time of a command that blocks and scripts aside; 0 is for ever"`
 
-	Pool       string `group:"Proxy, on redis" placeholder:"HOW" default:"session" help:"session (each client has a connection to Redis) or shared (clients share them but while they have state there)"`
+	Pool       string `group:"Proxy, on redis" placeholder:"HOW" default:"shared" choices:"shared,session" help:"shared (clients share connections to Redis but while they have state there) or session (each client has one)"`
 	Lanes      string `group:"Proxy, on redis" placeholder:"N" default:"1" help:"connections that clients of one protocol, database and user share, on shared"`
 	Pins       string `group:"Proxy, on redis" placeholder:"N" default:"1000" help:"connections for clients with state, on shared"`
 	PinTime    string `group:"Proxy, on redis" placeholder:"TIME" default:"5m" help:"how long a client may send nothing inside MULTI or after WATCH, on shared; 0 is for ever"`
+	IdleTime   string `group:"Proxy, on redis" placeholder:"TIME" default:"1m" help:"how long a connection to Redis is kept that no client uses, on shared"`
 	MaxClients string `group:"Proxy, on redis" placeholder:"N" default:"10000" help:"clients at a time"`
 	Buffers    string `group:"Proxy, on redis" placeholder:"SIZE" default:"256mb" help:"requests under way, of all clients, before the next one waits"`
-	Auth       string `group:"Proxy, on redis" placeholder:"WHO" help:"who checks passwords: terminate (omniproxy, against --requirepass and --users-file) or passthrough (Redis) [terminate with one of these or a password in --upstream, else passthrough]"`
+	Auth       string `group:"Proxy, on redis" placeholder:"WHO" choices:"terminate,passthrough" help:"who checks passwords: terminate (omniproxy, against --requirepass and --users-file) or passthrough (Redis) [terminate with one of these or a password in --upstream, else passthrough]"`
 	UsersFile  string `group:"Proxy, on redis" placeholder:"FILE" help:"users besides the default one, in lines such as: user NAME on >PASSWORD"`
 
-	LogLevel string `group:"Log" placeholder:"LEVEL" default:"info" help:"debug, info, warn or error"`
+	LogLevel string `group:"Log" placeholder:"LEVEL" default:"info" choices:"debug,info,warn,error" help:"debug, info, warn or error"`
 }
 
 // Help stands below the flags in omniproxy --help.
@@ -75,12 +88,16 @@ listener they are meant for OmniDaemon, and JSON is served.`
 
 // invocation is what a command line asks for.
 type invocation struct {
-	Word     string     // "help", "serve", "check", "backup", "ping" or "version"
-	Help     string     // for help: the text
+	Word     string     // "help" or a word of cli
+	Text     string     // for words that only print: what
 	Settings Settings   // for serve
 	Check    checkWord  // for check
 	Backup   backupWord // for backup
 	Ping     pingTarget // for ping
+	Copy     copyWord
+	Storage  storageWord
+	Inspect  inspectWord
+	Validate validateWord
 }
 
 // parse reads a command line, without the program's name, and the environment. An error is the user's, ends the program
@@ -102,7 +119,7 @@ func parse(args []string, m machine) (invocation, error) {
 	ctx, err := k.Parse(args)
 	switch {
 	case helped:
-		return invocation{Word: "help", Help: help.String()}, nil
+		return invocation{Word: "help", Text: help.String()}, nil
 	case err != nil:
 		return invocation{}, errors.New(redactArgs(err.Error(), args) + "; see omniproxy --help")
 	}
@@ -123,11 +140,40 @@ func parse(args []string, m machine) (invocation, error) {
 		inv.Backup = c.Backup
 	case "ping":
 		inv.Ping, err = c.Ping.target(m)
+	case "copy", "storage", "inspect", "validate":
+		var g given
+		if g, err = fill(ctx, m); err == nil {
+			err = inv.tool(&c, g, m)
+		}
+	case "rules":
+		inv.Text, err = c.Rules.text()
+	case "explain":
+		inv.Text, err = c.Explain.text()
+	case "completion":
+		inv.Text, err = c.Completion.script(k.Model)
+	case "man":
+		inv.Text, err = manPage(k.Model)
 	}
 	if err != nil {
 		return invocation{}, err
 	}
 	return inv, nil
+}
+
+// tool gives the flags of a tool their meaning.
+func (inv *invocation) tool(c *cli, g given, m machine) (err error) {
+	switch inv.Word {
+	case "copy":
+		err = c.Copy.mean(g, m)
+	case "storage":
+		err = c.Storage.mean(g, m)
+	case "inspect":
+		err = c.Inspect.mean(g, m)
+	case "validate":
+		err = c.Validate.mean(g, m)
+	}
+	inv.Copy, inv.Storage, inv.Inspect, inv.Validate = c.Copy, c.Storage, c.Inspect, c.Validate
+	return err
 }
 
 // setting is a flag that was given.

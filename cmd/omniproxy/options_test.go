@@ -86,6 +86,12 @@ var precedence = []struct {
 		get: func(s Settings) any { return s.Prefix }, want: [4]string{"omni", "a", "b*:", ""}},
 	{flag: "db", values: [3]string{"1", "2", "15"},
 		get: func(s Settings) any { return s.DB }, want: [4]string{"0", "1", "2", "15"}},
+	{flag: "validate", values: [3]string{"off", "observe", "enforce"},
+		get: func(s Settings) any { return s.Layout.General }, want: [4]string{"warn", "off", "observe", "enforce"}},
+	{flag: "validate", args: "--backend=redis", values: [3]string{"off", "warn", "enforce"},
+		get: func(s Settings) any { return s.Layout.General }, want: [4]string{"observe", "off", "warn", "enforce"}},
+	{flag: "validate-rules", values: [3]string{"OMN001=off", "config-json=enforce, OMN003=warn", "omn030=observe"},
+		get: func(s Settings) any { return s.Layout.rules() }, want: [4]string{"", "OMN001=off", "OMN003=warn,OMN030=enforce", "OMN030=observe"}},
 	{flag: "fsync", values: [3]string{"no", "always", "no"},
 		get: func(s Settings) any { return s.Fsync }, want: [4]string{"everysec", "no", "always", "no"}},
 	{flag: "metrics-cap", values: [3]string{"0", "1", "100000"},
@@ -94,8 +100,8 @@ var precedence = []struct {
 		get: func(s Settings) any { return s.ReadOnly }, want: [4]string{"false", "true", "true", "true"}},
 	{flag: "ephemeral", values: [3]string{"True", "1", "yes"},
 		get: func(s Settings) any { return s.Ephemeral }, want: [4]string{"false", "true", "true", "true"}},
-	{flag: "pool", args: "--backend=redis", values: [3]string{"shared", "shared", "shared"},
-		get: func(s Settings) any { return s.Pool }, want: [4]string{"session", "shared", "shared", "shared"}},
+	{flag: "pool", args: "--backend=redis", values: [3]string{"session", "session", "session"},
+		get: func(s Settings) any { return s.Pool }, want: [4]string{"shared", "session", "session", "session"}},
 	{flag: "lanes", args: "--backend=redis", values: [3]string{"2", "3", "4"},
 		get: func(s Settings) any { return s.Lanes }, want: [4]string{"1", "2", "3", "4"}},
 	{flag: "pins", args: "--backend=redis", values: [3]string{"2", "3", "4"},
@@ -110,6 +116,8 @@ var precedence = []struct {
 		get: func(s Settings) any { return s.ReadTimeout }, want: [4]string{"1m0s", "1s", "-1ns", "3m0s"}},
 	{flag: "pin-time", args: "--backend=redis", values: [3]string{"1s", "0", "3m"},
 		get: func(s Settings) any { return s.PinTime }, want: [4]string{"5m0s", "1s", "-1ns", "3m0s"}},
+	{flag: "idle-time", args: "--backend=redis", values: [3]string{"1s", "2s", "3m"},
+		get: func(s Settings) any { return s.IdleTime }, want: [4]string{"1m0s", "1s", "2s", "3m0s"}},
 	{flag: "drain-timeout", values: [3]string{"2s", "3s", "30s"},
 		get: func(s Settings) any { return s.Drain }, want: [4]string{"1s", "2s", "3s", "30s"}},
 	{flag: "max-clients", args: "--backend=redis", values: [3]string{"1", "20000", "3"},
@@ -190,7 +198,7 @@ func TestDefaultsNameNoSource(t *testing.T) {
 			t.Errorf("%s omniproxy %s: sources %q", tt.env, tt.args, got)
 		}
 		if got := s.String(); got != "listen=127.0.0.1:6380 ready-file= requirepass= max-block=auto backend=json "+
-			"dir=.omnidaemon_data upstream= prefix=omni db=0 fsync=everysec metrics-cap=10000 read-only=false "+
+			"dir=.omnidaemon_data upstream= prefix=omni db=0 validate=warn validate-rules= fsync=everysec metrics-cap=10000 read-only=false "+
 			"ephemeral=false log-level=info" {
 			t.Errorf("%s omniproxy %s: %s", tt.env, tt.args, got)
 		}
@@ -324,6 +332,10 @@ func TestErrorsAreOneLineAndSayWhatToDo(t *testing.T) {
 		{"--backend redis --read-timeout 5", "", "--read-timeout=5: give a time with its unit, such as 5s"},
 		{"--backend redis --buffers lots", "", "--buffers=lots: give a size such as 256mb"},
 		{"--drain-timeout=-1s", "", "--drain-timeout=-1s: give a time with its unit, such as 5s"},
+		{"--validate strict", "", "--validate=strict: choose off, observe, warn or enforce"},
+		{"--validate-rules OMN999=off", "", `--validate-rules=OMN999=off: no write is judged by a rule "OMN999"; omniproxy rules lists them`},
+		{"--validate-rules OMN013=off", "", `--validate-rules=OMN013=off: no write is judged by a rule "OMN013"; omniproxy rules lists them`},
+		{"--validate-rules OMN011", "", "--validate-rules=OMN011: OMN011: choose off, observe, warn or enforce"},
 		{"--fsync sometimes", "", "--fsync=sometimes: choose always, everysec or no"},
 		{"", "OMNIPROXY_LOG_LEVEL=trace", "OMNIPROXY_LOG_LEVEL=trace: choose debug, info, warn or error"},
 		{"--metrics-cap=-1", "", "--metrics-cap=-1: give a number, or 0 for no cap"},
@@ -384,7 +396,7 @@ func TestHelp(t *testing.T) {
 		}
 		path := filepath.Join("testdata", name)
 		if os.Getenv("UPDATE") != "" {
-			if err := os.WriteFile(path, []byte(inv.Help), 0o644); err != nil {
+			if err := os.WriteFile(path, []byte(inv.Text), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -392,10 +404,10 @@ func TestHelp(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(string(want), inv.Help); diff != "" {
+		if diff := cmp.Diff(string(want), inv.Text); diff != "" {
 			t.Errorf("%s (UPDATE=1 go test rewrites it; -want +got):\n%s", path, diff)
 		}
-		for line := range strings.Lines(inv.Help) {
+		for line := range strings.Lines(inv.Text) {
 			if utf8.RuneCountInString(strings.TrimSuffix(line, "\n")) > helpWidth {
 				t.Errorf("wider than %d columns: %s", helpWidth, line)
 			}
@@ -413,7 +425,7 @@ func TestHelpIsTheSameWithAndWithoutTheWordServe(t *testing.T) {
 		if err != nil {
 			t.Errorf("omniproxy %s: %v", args, err)
 		}
-		if diff := cmp.Diff(want.Help, got.Help); diff != "" {
+		if diff := cmp.Diff(want.Text, got.Text); diff != "" {
 			t.Errorf("omniproxy %s:\n%s", args, diff)
 		}
 	}

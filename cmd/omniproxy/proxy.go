@@ -24,7 +24,7 @@ func serveProxy(s Settings, log *zap.Logger, signals <-chan os.Signal) int {
 	}
 	defer listener.Close()
 	bound := Address{s.Listen.Network, listener.Addr().String()}
-	server := &resp.Server{Filters: s.filters(log), Events: serverEvents(log), Forward: true}
+	server := &resp.Server{Filters: s.filters(log), Validation: s.validation(log), Events: serverEvents(log), Forward: true, BaseID: 1 << 40}
 	server.SetPassword(string(s.Password))
 	server.SetMaxClients(int64(s.MaxClients))
 	backend, err := openProxy(s, log, bound, server)
@@ -35,9 +35,7 @@ func serveProxy(s Settings, log *zap.Logger, signals <-chan os.Signal) int {
 	server.Backend = backend
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-	if err := writeReadyFile(s.ReadyFile, bound); err != nil {
-		log.Error("ready file", zap.Error(err))
-	}
+	announceReady(s, log, bound)
 	return endProxy(s, backend, server, log, signals, failed)
 }
 
@@ -67,6 +65,7 @@ func openProxy(s Settings, log *zap.Logger, bound Address, server *resp.Server) 
 		Lanes:        s.Lanes,
 		Pins:         s.Pins,
 		PinTime:      s.PinTime,
+		IdleTime:     s.IdleTime,
 		Buffers:      s.Buffers,
 		Passthrough:  s.Auth == "passthrough",
 		DialTimeout:  s.DialTimeout,
@@ -96,6 +95,7 @@ func endProxy(s Settings, backend *passthrough.Backend, server *resp.Server, log
 		log.Info("stopping; a second signal stops at once", zap.Stringer("signal", sig))
 	case err = <-failed:
 	}
+	notify(log, stateStopping)
 	done := make(chan error, 1)
 	go func() {
 		drain, cancel := context.WithTimeout(context.Background(), s.Drain)

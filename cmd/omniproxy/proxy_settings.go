@@ -13,13 +13,14 @@ import (
 
 // Proxy are the settings of the redis backend; on json they are zero.
 type Proxy struct {
-	Pool                                            string // session or shared
-	Lanes, Pins, MaxClients                         int
-	Buffers                                         int64  // bytes
-	Auth                                            string // terminate or passthrough
-	UsersFile                                       string // "" = none
-	TLS                                             UpstreamTLS
-	DialTimeout, QueueTimeout, ReadTimeout, PinTime time.Duration // the last two are negative for ever
+	Pool                                string // session or shared
+	Lanes, Pins, MaxClients             int
+	Buffers                             int64  // bytes
+	Auth                                string // terminate or passthrough
+	UsersFile                           string // "" = none
+	TLS                                 UpstreamTLS
+	DialTimeout, QueueTimeout, IdleTime time.Duration
+	ReadTimeout, PinTime                time.Duration // negative for ever
 }
 
 // UpstreamTLS is what rediss:// leaves open; "" is the default. The files are not read yet.
@@ -35,7 +36,7 @@ func (w serveWord) proxy(g given, s Settings) (p Proxy, err error) {
 	if p, err = w.proxyLimits(g); err != nil {
 		return Proxy{}, err
 	}
-	if p.Pool, err = oneOf(w.Pool, "session", "shared"); err != nil {
+	if p.Pool, err = oneOf(w.Pool, "shared", "session"); err != nil {
 		return Proxy{}, fmt.Errorf("%s: %w", g.of("pool"), err)
 	}
 	if p.Auth, err = w.auth(g, s); err != nil {
@@ -89,6 +90,7 @@ func (w serveWord) proxyLimits(g given) (p Proxy, err error) {
 		{"queue-timeout", w.QueueTimeout, false, &p.QueueTimeout},
 		{"read-timeout", w.ReadTimeout, true, &p.ReadTimeout},
 		{"pin-time", w.PinTime, true, &p.PinTime},
+		{"idle-time", w.IdleTime, false, &p.IdleTime},
 	} {
 		if t.ever && t.text == "0" {
 			*t.to = -1

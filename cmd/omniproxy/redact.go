@@ -2,9 +2,10 @@ package main
 
 import (
 	"strconv"
-	"strings"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/omniproxy/omniproxy/cmd/omniproxy/source"
 )
 
 // hidden stands where a password would.
@@ -37,29 +38,5 @@ func (u RedisURL) hasPassword() bool {
 // GoString keeps %#v from showing the password.
 func (u RedisURL) GoString() string { return strconv.Quote(u.String()) }
 
-// redact hides the passwords in a Redis URL: redis://user:***@host/0?password=***. It takes any text, and since a URL
-// that does not parse is when errors quote it, it hides too much rather than too little.
-func redact(text string) string {
-	scheme, rest, ok := strings.Cut(text, "://")
-	if ok {
-		scheme += "://"
-	} else {
-		scheme, rest = "", text
-	}
-	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
-		if user, _, ok := strings.Cut(rest[:at], ":"); ok {
-			rest = user + ":" + hidden + rest[at:]
-		}
-	}
-	address, query, ok := strings.Cut(rest, "?")
-	if !ok {
-		return scheme + rest
-	}
-	options := strings.Split(query, "&")
-	for i, option := range options {
-		if strings.HasPrefix(option, "password=") {
-			options[i] = "password=" + hidden
-		}
-	}
-	return scheme + address + "?" + strings.Join(options, "&")
-}
+// redact hides the passwords in a Redis URL. It takes any text.
+func redact(text string) string { return source.Redact(text) }

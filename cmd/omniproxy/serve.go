@@ -50,6 +50,11 @@ func serve(s Settings) int {
 	if s.Backend == "redis" {
 		return serveProxy(s, log, signals)
 	}
+	return serveJSON(s, log, signals)
+}
+
+// serveJSON serves a data directory until SIGINT or SIGTERM and returns the exit code.
+func serveJSON(s Settings, log *zap.Logger, signals <-chan os.Signal) int {
 	v, err := open(s, log, signals)
 	if errors.Is(err, errInterrupted) {
 		log.Info("stopped while the directory was loaded")
@@ -161,9 +166,7 @@ func (v *service) run(s Settings, log *zap.Logger, signals <-chan os.Signal) err
 	if s.Note != "" {
 		log.Info(s.Note)
 	}
-	if err := writeReadyFile(s.ReadyFile, v.bound); err != nil {
-		log.Error("ready file", zap.Error(err))
-	}
+	announceReady(s, log, v.bound)
 	var err error
 	select {
 	case sig := <-signals:
@@ -172,6 +175,7 @@ func (v *service) run(s Settings, log *zap.Logger, signals <-chan os.Signal) err
 		log.Info("stopping, as a client asked by SHUTDOWN; a signal stops at once")
 	case err = <-v.failed:
 	}
+	notify(log, stateStopping)
 	return errors.Join(err, v.shutdown(signals))
 }
 
@@ -224,7 +228,7 @@ func newJSON(s Settings, log *zap.Logger, bound Address, stop func()) (*jsonback
 }
 
 func newServer(s Settings, backend *jsonbackend.Backend, log *zap.Logger) *resp.Server {
-	server := &resp.Server{Backend: backend, Events: serverEvents(log)}
+	server := &resp.Server{Backend: backend, Events: serverEvents(log), Validation: s.validation(log)}
 	server.Filters = append(server.Filters, resp.RefuseWhile(backend.Loading))
 	server.Filters = append(server.Filters, s.filters(log)...)
 	if s.Password != "" {

@@ -17,6 +17,7 @@ type Settings struct {
 	Password  Secret        // "" = none
 	Drain     time.Duration // how long a drain waits for clients
 	MaxBlock  MaxBlock
+	Layout    Layout
 	Backend   string   // json or redis
 	Upstream  RedisURL // "" if Backend is json
 	Data
@@ -58,9 +59,9 @@ func (b MaxBlock) String() string {
 // String returns every setting as name=value, passwords hidden.
 func (s Settings) String() string {
 	return fmt.Sprintf("listen=%s ready-file=%s requirepass=%s max-block=%s backend=%s dir=%s upstream=%s prefix=%s db=%d "+
-		"fsync=%s metrics-cap=%d read-only=%t ephemeral=%t log-level=%s",
+		"validate=%s validate-rules=%s fsync=%s metrics-cap=%d read-only=%t ephemeral=%t log-level=%s",
 		s.Listen, s.ReadyFile, s.Password, s.MaxBlock, s.Backend, s.Dir, s.Upstream, s.Prefix, s.DB,
-		s.Fsync, s.MetricsCap, s.ReadOnly, s.Ephemeral, s.LogLevel)
+		s.Layout.General, s.Layout.rules(), s.Fsync, s.MetricsCap, s.ReadOnly, s.Ephemeral, s.LogLevel)
 }
 
 // Sources names the origin of each setting that is not a default: "dir from JSON_STORAGE_DIR, db from --db".
@@ -97,6 +98,9 @@ func (w serveWord) settings(g given, m machine) (s Settings, err error) {
 	}
 	if s.MaxBlock, err = parseMaxBlock(w.MaxBlock, s.Backend); err != nil {
 		return Settings{}, fmt.Errorf("%s: %w", g.of("max-block"), err)
+	}
+	if s.Layout, err = w.layout(g, s); err != nil {
+		return Settings{}, err
 	}
 	if s.Backend == "redis" {
 		if s.Proxy, err = w.proxy(g, s); err != nil {
@@ -141,6 +145,8 @@ func (s Settings) follow(g given) given {
 			return s.Upstream == ""
 		case "max-block":
 			return s.MaxBlock == defaultMaxBlock(s.Backend)
+		case "validate":
+			return s.Layout.General == defaultReaction(s.Backend)
 		case "requirepass":
 			return byFile || !f.changed
 		case "requirepass-file":

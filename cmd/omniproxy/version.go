@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 )
 
 // version is stamped by releases: go build -ldflags "-X main.version=v1.2.3".
@@ -11,12 +12,17 @@ var version string
 
 // versionLine returns what omniproxy version prints: "omniproxy v1.2.3 (0123456789ab, go1.26.8, linux/amd64)".
 func versionLine() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		info = &debug.BuildInfo{}
-	}
+	info := buildInfo()
 	return fmt.Sprintf("omniproxy %s (%s, %s, %s/%s)",
 		versionOf(version, info), commitOf(info), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// buildInfo returns what the Go command noted in this binary, which may be nothing.
+func buildInfo() *debug.BuildInfo {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info
+	}
+	return &debug.BuildInfo{}
 }
 
 // versionOf returns the stamped version, else that of the module ("v1.2.3" after go install), else "devel".
@@ -42,4 +48,15 @@ func commitOf(info *debug.BuildInfo) string {
 		}
 	}
 	return commit + dirty
+}
+
+// dateOf returns the date of the commit that was built, such as 2026-11-23, or nothing.
+func dateOf(info *debug.BuildInfo) string {
+	for _, s := range info.Settings {
+		if s.Key == "vcs.time" {
+			date, _, _ := strings.Cut(s.Value, "T")
+			return date
+		}
+	}
+	return ""
 }

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"testing"
 )
 
@@ -36,5 +37,14 @@ func TestVersionLine(t *testing.T) {
 	want := regexp.MustCompile(`^omniproxy \S+ \([^,()]+, ` + regexp.QuoteMeta(runtime.Version()) + `.*, ` + runtime.GOOS + `/` + runtime.GOARCH + `\)$`)
 	if got := versionLine(); !want.MatchString(got) {
 		t.Errorf("%q does not match %s", got, want)
+	}
+}
+
+func TestTheDateOfTheCommit(t *testing.T) {
+	for vcs, want := range map[string]string{"": "", "vcs.revision=2026": "", "vcs.time=2026-11-23T10:00:00Z": "2026-11-23"} {
+		key, value, _ := strings.Cut(vcs, "=")
+		if got := dateOf(&debug.BuildInfo{Settings: []debug.BuildSetting{{Key: key, Value: value}}}); got != want {
+			t.Errorf("%s: %q, want %q", vcs, got, want)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -80,6 +81,16 @@ func Open(d disk.Disk, path string) (*History, error) {
 	}
 	h.size, h.torn = whole, whole < len(text) // by a crash
 	return h, nil
+}
+
+// Detach lets the history go on in memory: what is at its path stays as it is.
+func (h *History) Detach() error {
+	text, err := h.read()
+	if err != nil {
+		return fmt.Errorf("remembered versions: %w", err)
+	}
+	h.disk, h.text, h.torn = nil, slices.Clone(text[:h.size]), false
+	return h.Close()
 }
 
 // Torn is what a history ends in that is not whole.

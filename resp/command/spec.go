@@ -14,7 +14,7 @@ type Spec struct {
 	KeySpecs   []KeySpec  `json:"key_specs,omitempty"`
 	Docs
 
-	Index       int        `json:"-"` // counts up from 0 in the order of [All]
+	Index       int        `json:"-"` // counts up from 0 in the order of [All], below [Len]
 	Subcommands []*Spec    `json:"-"` // of a container, sorted by name
 	Effect      ConnEffect `json:"-"`
 	Doc         string     `json:"-"` // our description, one line

@@ -21,7 +21,8 @@ const maxName = 32
 
 type commands struct {
 	version string
-	all     []*Spec          // each command followed by its subcommands, sorted
+	all     []*Spec          // Redis', each command followed by its subcommands, sorted
+	own     []*Spec          // omniproxy's
 	byName  map[string]*Spec // commands, not subcommands, in upper case
 }
 
@@ -42,9 +43,9 @@ func newCommands(facts []byte) (*commands, error) {
 	if err := json.Unmarshal(facts, &file); err != nil {
 		return nil, fmt.Errorf("facts.json: %w", err)
 	}
-	t := &commands{file.RedisVersion, file.Commands, map[string]*Spec{}}
+	t := &commands{file.RedisVersion, file.Commands, own(), map[string]*Spec{}}
 	slices.SortFunc(t.all, func(a, b *Spec) int { return compareNames(a.FullName, b.FullName) })
-	for i, s := range t.all {
+	for i, s := range slices.Concat(t.all, t.own) {
 		s.Index = i
 		name, sub, isSub := strings.Cut(strings.ToUpper(s.FullName), "|")
 		if !isSub {
@@ -97,12 +98,12 @@ func compareNames(a, b string) int {
 // "7.0.15".
 func RedisVersion() string { return table().version }
 
-// All iterates over every command and subcommand, sorted by name, a container
-// before its subcommands.
+// All iterates over every command and subcommand of Redis, sorted by name, a
+// container before its subcommands.
 func All() iter.Seq[*Spec] { return slices.Values(table().all) }
 
-// Len is how many there are.
-func Len() int { return len(table().all) }
+// Len is how many there are, omniproxy's own included.
+func Len() int { return len(table().all) + len(table().own) }
 
 // Lookup returns the Spec of the call args, of its subcommand where args names
 // one, or nil if there is no such command. A container called with no or an

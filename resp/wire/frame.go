@@ -14,7 +14,7 @@ type FrameLimits struct {
 
 // DefaultFrameLimits are beyond what any Redis sends: bulk strings of 4 GB and, in an aggregate, 2^32 elements.
 func DefaultFrameLimits() FrameLimits {
-	return FrameLimits{Bulk: 4 << 30, Items: 1 << 32, Depth: 1 << 10}
+	return FrameLimits{Bulk: 4 << 30, Items: 1 << 32, Depth: 1 << 16}
 }
 
 // Frame finds where a server's replies end, in RESP2 and RESP3, without looking at what they say. A frame is one whole

@@ -109,7 +109,7 @@ func TestWhatIsNoReplyIsRefused(t *testing.T) {
 	for _, stream := range []string{
 		"HTTP/1.1 400 Bad Request\r\n", "?\r\n", "\r\n", "$?\r\n", "*?\r\n", "$-2\r\n", "%-1\r\n", "$01\r\n", "*1x\r\n", "$\r\n",
 		"$1\r\nabc", "+OK\n", "$1\n", "$99999999999999999999\r\n", "$4294967297\r\n", "*4294967297\r\n",
-		"*" + strings.Repeat("1", 30), strings.Repeat("*2\r\n", 2000),
+		"*" + strings.Repeat("1", 30), strings.Repeat("*2\r\n", 1<<16+1),
 	} {
 		for _, pieces := range [][][]byte{{[]byte(stream)}, singles([]byte(stream))} {
 			if list, _, err := frames(pieces...); err == nil {
