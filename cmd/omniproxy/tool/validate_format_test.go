@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/owenrumney/go-sarif/v3/pkg/report/v210/sarif"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/omniproxy/omniproxy/cmd/omniproxy/source"
@@ -75,7 +76,8 @@ func TestNothingFoundIsAWholeDocument(t *testing.T) {
 	}
 }
 
-// The schema of the standard is a hundred times as long; testdata has what it says of the properties that are used here.
+// A library has the schema of the standard, and reads past what it does not know; that there is nothing of the kind says
+// the schema in testdata, which has the properties that are used here and no others.
 func TestSARIFFitsTheSchema(t *testing.T) {
 	schema, err := jsonschema.NewCompiler().Compile(filepath.Join("testdata", "sarif-subset.schema.json"))
 	if err != nil {
@@ -86,6 +88,16 @@ func TestSARIFFitsTheSchema(t *testing.T) {
 		var b bytes.Buffer
 		if err := tool.WriteSARIF(&b, all, "v1"); err != nil {
 			t.Fatal(err)
+		}
+		report, err := sarif.FromBytes(b.Bytes())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, run := range report.Runs { // the library would fill in words that its schema refuses
+			run.Language, run.Tool.Driver.Language, run.NewlineSequences = "en", "en", []string{"\n"}
+		}
+		if err := report.Validate(); err != nil {
+			t.Error(err)
 		}
 		document, err := jsonschema.UnmarshalJSON(&b)
 		if err != nil {
