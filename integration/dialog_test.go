@@ -27,7 +27,7 @@ func servers() []server {
 	return []server{
 		{name: "redis", start: func(t testing.TB) string { return redistest.Start(t) }}, // proves the recordings true
 		{name: "json", start: func(t testing.TB) string { return serve(t, t.TempDir()).Addr }},
-		{name: "session", start: func(t testing.TB) string { return proxied(t, "--pool", "session").Addr }},
+		{name: "session", start: func(t testing.TB) string { return proxied(t, "--pool", "session").Addr }, other: sessionDiffers},
 		{name: "shared", start: func(t testing.TB) string { return proxied(t, "--pool", "shared").Addr }, other: sharedDiffers},
 	}
 }

@@ -11,11 +11,16 @@ import (
 	"github.com/omniproxy/omniproxy/resp/redistest"
 )
 
+// sessionDiffers are the dialogs in which a client of the pool "session" can tell, with the reason.
+var sessionDiffers = map[string]string{
+	"pubsub/gone": "Redis hears a moment later that a client has left, and then others may be there already",
+}
+
 // sharedDiffers are the dialogs in which a client of the pool "shared" can tell, with the reason.
 var sharedDiffers = map[string]string{
 	"pause":                     "CLIENT PAUSE holds up the proxy's clients, who are not among Redis' blocked_clients",
 	"server/monitor":            "MONITOR shows the proxy's own connections being made",
-	"pubsub/gone":               "Redis hears a moment later that a client has left, and then others may be there already",
+	"pubsub/gone":               sessionDiffers["pubsub/gone"],
 	"server/latency":            "CLIENT is answered by the proxy, so Redis does not count it",
 	"server/slowlog":            "the name of a client is known to the proxy only",
 	"connection/client_unblock": "CLIENT UNBLOCK is for the proxy's clients, and not possible inside a transaction",

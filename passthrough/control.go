@@ -75,12 +75,11 @@ func (c *control) alive(life string) bool {
 	return err == nil && life != "" && found.life == life
 }
 
-// unblock ends the commands that block the connections with these ids: as if their time were over (TIMEOUT), or with an
-// error (ERROR).
-func (c *control) unblock(ctx context.Context, login credential, ids [][]byte, how string) error {
+// about has Redis do something about the connections with these ids: "CLIENT UNBLOCK % TIMEOUT", say.
+func (c *control) about(ctx context.Context, login credential, ids [][]byte, command string) error {
 	asked := make([]string, len(ids))
 	for i, id := range ids {
-		asked[i] = "CLIENT UNBLOCK " + string(id) + " " + how
+		asked[i] = strings.Replace(command, "%", string(id), 1)
 	}
 	nc, _, err := c.up.connect(ctx, identity{login: login}, asked...)
 	if err == nil {

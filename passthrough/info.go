@@ -27,18 +27,7 @@ func asksOfProxy(args [][]byte) bool {
 
 // tellOfProxy answers INFO omniproxy. Nothing is under way. It looks at all clients, so it must not hold the lock of one.
 func (c *conn) tellOfProxy() outcome {
-	if c.pin != nil && c.pin.replies() == 0 {
-		return took
-	}
-	c.begin()
-	c.inflight++
-	c.b.goroutines.Go(func() {
-		w := wire.Writer{Proto: c.s.Client.Proto()}
-		w.Verbatim("txt", c.b.info(c.s.Server().Traffic()))
-		c.deliver(w.Bytes(), 1, 0, false, false)
-		c.s.Out.Wake()
-	})
-	return blocks // what follows would overtake it
+	return c.aside(func(w *wire.Writer) { w.Verbatim("txt", c.b.info(c.s.Server().Traffic())) })
 }
 
 // load is what clients have under way.

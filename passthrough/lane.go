@@ -26,7 +26,8 @@ type lane struct {
 }
 
 const (
-	// mostLanes is how many there are of all identities together. Who gets none is served by private wires.
+	// mostLanes is how many there are of all identities together, unless --lanes asks for many. Who gets none is served by
+	// private wires.
 	mostLanes = 1024
 	// mostDetours is how many lanes there are besides those of --lanes, while these are held up.
 	mostDetours = 2
@@ -98,16 +99,18 @@ func (b *Backend) laneOf(id laneKey, client int64) *lane {
 		}
 	}
 	if len(lanes) < b.options.Lanes+mostDetours && b.addLanes(id, 1, false) {
-		return b.pool.lanes[id][len(lanes)]
+		lanes = b.pool.lanes[id]
+		return lanes[len(lanes)-1]
 	}
 	return home
 }
 
 // addLanes gives an identity n lanes more; false if that would be too many of all. The caller holds mu.
 func (b *Backend) addLanes(id laneKey, n int, home bool) bool {
-	if b.pool.count+n > mostLanes {
+	most := max(mostLanes, 4*b.options.Lanes)
+	if b.pool.count+n > most {
 		b.closeUnused(time.Now())
-		if b.pool.count+n > mostLanes {
+		if b.pool.count+n > most {
 			return false
 		}
 	}

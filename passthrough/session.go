@@ -147,7 +147,7 @@ func (b *Backend) drain(all []*conn) {
 			return
 		}
 		for login, ids := range ids {
-			b.control.unblock(ctx, login, ids, "TIMEOUT") // what it does not do is done below
+			b.control.about(ctx, login, ids, "CLIENT UNBLOCK % TIMEOUT") // what it does not do is done below
 		}
 	}
 	for _, c := range all {

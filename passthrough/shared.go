@@ -255,6 +255,8 @@ func (c *conn) local(cmd *resp.Command) outcome {
 		return c.tellOfProxy()
 	case "CLIENT UNBLOCK":
 		return c.unblockOther(cmd)
+	case "CLIENT KILL":
+		return c.killOthers(cmd)
 	case "RESET":
 		var scratch wire.Writer
 		c.s.Reset(&scratch)
@@ -285,19 +287,60 @@ func (c *conn) unblockOther(cmd *resp.Command) outcome {
 	if other == nil || other == c {
 		return c.answer(func(w *wire.Writer) { w.Int(0) })
 	}
-	called, login, _ := other.blockedAs()
-	if called == nil {
-		return c.answer(func(w *wire.Writer) { w.Int(0) })
+	return c.aside(func(w *wire.Writer) {
+		called, login, _ := other.blockedAs()
+		if called != nil && c.b.control.about(c.b.ctx, login, [][]byte{called}, "CLIENT UNBLOCK % "+how) == nil {
+			w.Int(1)
+		} else {
+			w.Int(0)
+		}
+	})
+}
+
+// killOthers does CLIENT KILL. Who waits for a command that blocks is forgotten by Redis before the reply: it must not be
+// given anything any more.
+func (c *conn) killOthers(cmd *resp.Command) outcome {
+	args := make([][]byte, len(cmd.Args))
+	for i, arg := range cmd.Args {
+		args[i] = bytes.Clone(arg)
 	}
+	return c.aside(func(w *wire.Writer) {
+		type waiter struct {
+			id    []byte
+			login credential
+		}
+		waiting := map[*conn]waiter{}
+		for _, other := range c.b.clients() {
+			if id, login, _ := other.blockedAs(); id != nil {
+				waiting[other] = waiter{id, login}
+			}
+		}
+		if err := c.b.handlers["CLIENT KILL"](c.s, w, args); err != nil {
+			w.Error(err)
+		}
+		ids := map[credential][][]byte{}
+		for other, as := range waiting {
+			if other.s.Closing() {
+				ids[as.login] = append(ids[as.login], as.id)
+			}
+		}
+		for login, ids := range ids {
+			c.b.control.about(c.b.ctx, login, ids, "CLIENT KILL ID %") // if not, their connections are closed all the same
+		}
+	})
+}
+
+// aside answers the client from a goroutine, where nobody holds its lock: others are looked at.
+func (c *conn) aside(write func(w *wire.Writer)) outcome {
+	silent := c.pin != nil && c.pin.replies() == 0
 	c.begin()
 	c.inflight++
 	c.b.goroutines.Go(func() {
-		done := c.b.control.unblock(c.b.ctx, login, [][]byte{called}, how) == nil
-		reply := ":0\r\n"
-		if done {
-			reply = ":1\r\n"
+		w := wire.Writer{Proto: c.s.Client.Proto()}
+		if write(&w); silent {
+			w.Reset()
 		}
-		c.deliver([]byte(reply), 1, 0, false, false)
+		c.deliver(w.Bytes(), 1, 0, false, false)
 		c.s.Out.Wake()
 	})
 	return blocks // what follows would overtake it

@@ -193,3 +193,35 @@ func TestFaultsOnSharedConnectionsNeverMixUpReplies(t *testing.T) {
 		}
 	}
 }
+
+// Who was killed while it waited is given nothing any more once its killer knows.
+func TestAKilledWaiterTakesNothing(t *testing.T) {
+	redis := redistest.Start(t)
+	addr, _ := serve(t, redis, shared)
+	direct := connect(t, redis)
+	a := connect(t, addr)
+	for i := range 50 {
+		victim := connect(t, addr)
+		id := victim.id()
+		victim.send("BLPOP q 0")
+		waitFor(t, direct, "blocked_clients:1")
+		a.send("CLIENT KILL ID "+id, "RPUSH q x", "LPOP q")
+		a.expect(":1", ":1", "$1 x")
+		if i == 0 {
+			victim.expectEnd()
+		}
+	}
+}
+
+// Two who unblock each other do not wait for each other.
+func TestClientsUnblockEachOther(t *testing.T) {
+	addr, _ := serve(t, redistest.Start(t), shared)
+	a, b := connect(t, addr), connect(t, addr)
+	ofA, ofB := a.id(), b.id()
+	for range 200 {
+		a.send("CLIENT UNBLOCK " + ofB)
+		b.send("CLIENT UNBLOCK " + ofA)
+		a.expect(":0")
+		b.expect(":0")
+	}
+}
