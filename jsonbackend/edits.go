@@ -152,9 +152,7 @@ func (b *Backend) adopt(f *file, doc []byte, stands stamp) {
 func (b *Backend) adopted(f *file, stands stamp, commands int, err error) {
 	if err != nil {
 		f.marks = marks{all: true} // the view holds what was not done
-		if !errors.Is(err, errBusy) {
-			b.isBroken(f, err)
-		}
+		b.isBroken(f, err)
 		return
 	}
 	f.stands(stands)
@@ -210,8 +208,8 @@ func (b *Backend) isWhole(f *file) {
 	f.report()
 }
 
-// errBusy ends an attempt to read an edit while clients write the same keys; the next look tries again.
-var errBusy = errors.New("the keyspace moves on too fast")
+// attempts is how often an edit is thought out beside clients that write the same keys, before they have to wait for it.
+const attempts = 8
 
 // consume turns what somebody else did to the document, which the view has loaded, into one unit of work, and returns
 // how many commands that took. Whatever the policy, the unit is synced: its file is about to be replaced.
@@ -241,14 +239,20 @@ func (b *Backend) consume(f *file, id seen.ID, doc []byte, kind seen.Kind, befor
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, f.seen.Drop()) }() // unless it was kept
-	for range 100 {
-		now := b.Freeze(nil)
-		edits := slices.Collect(f.Edits(read, now, now.At))
-		lost, kept, err := b.replace(f, id, edits, now)
-		if err != nil {
-			return 0, err
+	for attempt := 1; ; attempt++ {
+		var edits []engine.Edit
+		var lost []string
+		var kept string
+		var failed error
+		think := func(now *engine.View) ([]engine.Edit, bool) {
+			edits = slices.Collect(f.Edits(read, now, now.At))
+			lost, kept, failed = b.replace(f, id, edits, now)
+			return edits, failed == nil
 		}
-		switch err := b.edit(edits, now, note(f, id)); {
+		err := b.edit(think, attempt > attempts, note(f, id))
+		switch {
+		case failed != nil:
+			return 0, failed
 		case errors.Is(err, engine.ErrStale):
 			b.unreplace(kept)
 			continue
@@ -265,16 +269,25 @@ func (b *Backend) consume(f *file, id seen.ID, doc []byte, kind seen.Kind, befor
 		}
 		return len(edits), f.seen.Keep()
 	}
-	return 0, errBusy
 }
 
 // errLost means that the log did not take an edit: the file still holds it.
 var errLost = errors.New("the append-only file cannot be written")
 
-// edit does commands as one unit, and returns when the log has it.
-func (b *Backend) edit(edits []engine.Edit, basis *engine.View, note string) error {
+// edit does the commands that think comes to as one unit, and returns when the log has it. Clients go on meanwhile, and may
+// outdate it, unless they are to wait.
+func (b *Backend) edit(think func(now *engine.View) ([]engine.Edit, bool), wait bool, note string) (err error) {
 	kept := make(fate, 1)
-	err := b.Edit(edits, basis, note, kept)
+	if wait {
+		err = b.EditNow(think, note, kept)
+	} else {
+		now := b.Freeze(nil)
+		edits, ok := think(now)
+		if !ok {
+			return engine.ErrStale
+		}
+		err = b.Edit(edits, now, note, kept)
+	}
 	if b.log == nil || errors.Is(err, engine.ErrStale) {
 		return err
 	}

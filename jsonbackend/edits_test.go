@@ -377,6 +377,52 @@ func TestAnEditThatCannotBeDoneIsToldAndUndone(t *testing.T) {
 	}
 }
 
+// overtaken is a view of which each edit is outdated before it can be done, by clients who write the same key.
+type overtaken struct {
+	lens.View
+	write func()
+}
+
+func (v overtaken) Edits(read lens.Base, now *engine.View, at int64) iter.Seq[engine.Edit] {
+	edits := slices.Collect(v.View.Edits(read, now, at))
+	v.write()
+	return slices.Values(edits)
+}
+
+// However fast clients write, an edit is done, and what they write, too.
+func TestAnEditIsDoneThoughClientsNeverStopWriting(t *testing.T) {
+	d := opened(t, small(t))
+	f := d.file("metrics.json")
+	written, waiting := 0, make(chan struct{})
+	f.View = overtaken{f.View, func() {
+		written++
+		write := func() {
+			d.do("XADD", "omni:metrics:stream", "*", "data", fmt.Sprintf(`{"c": %d, "saved_at": 9.5}`, written))
+		}
+		if written <= attempts {
+			write()
+			return
+		}
+		go func() { // the edit has the lock now
+			write()
+			close(waiting)
+		}()
+	}}
+	d.replace("metrics.json", "2.5\n  }", "2.5\n  },\n  {\"n\": 3, \"saved_at\": 3.5}")
+	d.pass()
+	<-waiting
+	d.pass()
+	got := d.get("omni:metrics:stream")
+	for n := 1; n <= written; n++ {
+		if !strings.Contains(got, fmt.Sprintf(`{"c": %d,`, n)) {
+			t.Errorf("what client %d wrote is lost", n)
+		}
+	}
+	if written != attempts+1 || strings.Count(got, `{"n": 3,`) != 1 {
+		t.Errorf("after %d writes:\n%s", written, got)
+	}
+}
+
 // The process may die between the unit of an edit and the note that the edit was read, or before the unit.
 func TestAnEditIsDoneOnceThoughTheProcessDies(t *testing.T) {
 	for name, logged := range map[string]bool{"before the log has it": false, "after the log has it": true} {
@@ -394,8 +440,7 @@ func TestAnEditIsDoneOnceThoughTheProcessDies(t *testing.T) {
 				_, err = f.seen.Stage(seen.Read, id, f.Base())
 			}
 			if logged && err == nil {
-				now := d.Freeze(nil)
-				err = d.edit(slices.Collect(f.Edits(base, now, now.At)), now, note(f, id))
+				err = d.edit(func(now *engine.View) ([]engine.Edit, bool) { return slices.Collect(f.Edits(base, now, now.At)), true }, false, note(f, id))
 			}
 			if err != nil {
 				t.Fatal(err)

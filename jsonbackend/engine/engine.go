@@ -172,6 +172,23 @@ func (e *Engine) Edit(edits []Edit, basis *View, note string, r Releaser) error 
 			return ErrStale
 		}
 	}
+	return e.editAndUnlock(edits, note, r)
+}
+
+// EditNow is Edit of what think comes to at the instant it is done, or of nothing, with ErrStale, if it is not ok. Everybody
+// waits meanwhile: it is for who has tried Edit, and found that clients write faster than can be thought.
+func (e *Engine) EditNow(think func(now *View) (edits []Edit, ok bool), note string, r Releaser) error {
+	e.lock()
+	edits, ok := think(e.freeze())
+	if !ok {
+		e.mu.Unlock()
+		return ErrStale
+	}
+	return e.editAndUnlock(edits, note, r)
+}
+
+// editAndUnlock does the commands of Edit; the caller holds the lock.
+func (e *Engine) editAndUnlock(edits []Edit, note string, r Releaser) error {
 	e.tx.begin(e.dbs[0])
 	var failed error
 	for _, cmd := range edits {

@@ -16,15 +16,20 @@ type View struct {
 func (e *Engine) Freeze(also func()) *View {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	v := e.freeze()
+	if also != nil {
+		also()
+	}
+	return v
+}
+
+func (e *Engine) freeze() *View {
 	e.epoch++
 	v := &View{At: time.Now().UnixMilli()}
 	for i, d := range e.dbs {
 		if len(d.keys) > 0 {
 			v.dbs[i] = d.index.Copy()
 		}
-	}
-	if also != nil {
-		also()
 	}
 	return v
 }
