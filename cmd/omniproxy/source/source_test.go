@@ -1,11 +1,9 @@
 package source_test
 
 import (
-	"context"
 	"fmt"
 	"io/fs"
 	"maps"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,21 +15,10 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/omniproxy/omniproxy/cmd/omniproxy/source"
-	"github.com/omniproxy/omniproxy/jsonbackend"
+	"github.com/omniproxy/omniproxy/cmd/omniproxy/source/sourcetest"
 	"github.com/omniproxy/omniproxy/keyspace"
-	"github.com/omniproxy/omniproxy/resp"
 	"github.com/omniproxy/omniproxy/resp/redistest"
 )
-
-// fixture is a copy of a directory that OmniDaemon wrote.
-func fixture(t *testing.T, name string) (dir string) {
-	t.Helper()
-	dir = filepath.Join(t.TempDir(), name)
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join("..", "..", "..", "jsonbackend", "lens", "testdata", name))); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
 
 // open opens a source for the rest of the test.
 func open(t *testing.T, name string, o source.Options) *source.Source {
@@ -121,36 +108,8 @@ func tree(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// serve serves a directory as omniproxy does, until the test ends.
-func serve(t *testing.T, dir string) *jsonbackend.Backend {
-	t.Helper()
-	b, err := jsonbackend.Open(jsonbackend.Options{Dir: dir, Prefix: "omni"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	v := &resp.Server{Backend: b}
-	b.ServedBy(v)
-	go v.Serve(l)
-	if err := b.Announce(l.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithCancel(context.Background())
-		cancel()
-		v.Drain(ctx)
-		if err := b.Shutdown(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return b
-}
-
 func TestADirectoryIsReadAndStaysAsItIs(t *testing.T) {
-	dir := fixture(t, "omnidaemon_data")
+	dir := sourcetest.Fixture(t, "omnidaemon_data")
 	before := tree(t, dir)
 	s := open(t, dir, source.Options{})
 	count := map[keyspace.Family]int{}
@@ -278,8 +237,8 @@ func TestAKeyOfAnotherTypeThanItsFamily(t *testing.T) {
 }
 
 func TestADirectoryThatIsServedIsReachedThroughItsServer(t *testing.T) {
-	dir := fixture(t, "omnidaemon_data")
-	serve(t, dir)
+	dir := sourcetest.Fixture(t, "omnidaemon_data")
+	sourcetest.Serve(t, dir)
 	for _, write := range []bool{false, true} {
 		s := open(t, dir, source.Options{Write: write})
 		if s.Name != dir || s.Dir != dir {
@@ -298,7 +257,7 @@ func TestADirectoryThatIsServedIsReachedThroughItsServer(t *testing.T) {
 }
 
 func TestASnapshotIsWhatAStartWouldServe(t *testing.T) {
-	dir := fixture(t, "omnidaemon_data")
+	dir := sourcetest.Fixture(t, "omnidaemon_data")
 	w, err := source.Open(t.Context(), dir, source.Options{Prefix: "omni", Write: true})
 	if err != nil {
 		t.Fatal(err)

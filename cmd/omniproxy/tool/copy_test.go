@@ -15,20 +15,11 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/omniproxy/omniproxy/cmd/omniproxy/source"
+	"github.com/omniproxy/omniproxy/cmd/omniproxy/source/sourcetest"
 	"github.com/omniproxy/omniproxy/cmd/omniproxy/tool"
 	"github.com/omniproxy/omniproxy/keyspace"
 	"github.com/omniproxy/omniproxy/resp/redistest"
 )
-
-// fixture is a copy of a directory that OmniDaemon, or a person, wrote.
-func fixture(t *testing.T, name string) (dir string) {
-	t.Helper()
-	dir = filepath.Join(t.TempDir(), name)
-	if err := os.CopyFS(dir, os.DirFS(filepath.Join("..", "..", "..", "jsonbackend", "lens", "testdata", name))); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
 
 // connect returns a client of a server.
 func connect(t *testing.T, url string) *redis.Client {
@@ -100,7 +91,7 @@ func documents(t *testing.T, dir string) map[string]string {
 func TestADirectoryComesBackFromRedisToTheByte(t *testing.T) {
 	for _, name := range []string{"omnidaemon_data", "nasty_data"} {
 		t.Run(name, func(t *testing.T) {
-			dir, back, url := fixture(t, name), filepath.Join(t.TempDir(), "back"), "redis://"+redistest.Start(t)
+			dir, back, url := sourcetest.Fixture(t, name), filepath.Join(t.TempDir(), "back"), "redis://"+redistest.Start(t)
 			there := copyOf(t, tool.Copy{From: dir, To: url, Families: ours()})
 			again := copyOf(t, tool.Copy{From: url, To: back, Families: ours()})
 			if there.Written == 0 || there.Verified != there.Written || again.Verified != there.Verified {
@@ -122,7 +113,7 @@ func TestADirectoryComesBackFromRedisToTheByte(t *testing.T) {
 }
 
 func TestWhatChangedInRedisIsAllThatChangesInTheFiles(t *testing.T) {
-	dir, back, url := fixture(t, "omnidaemon_data"), filepath.Join(t.TempDir(), "back"), "redis://"+redistest.Start(t)
+	dir, back, url := sourcetest.Fixture(t, "omnidaemon_data"), filepath.Join(t.TempDir(), "back"), "redis://"+redistest.Start(t)
 	copyOf(t, tool.Copy{From: dir, To: url, Families: ours()})
 	r := connect(t, url)
 	keys, err := r.Keys(t.Context(), "omni:config:*").Result()
@@ -289,7 +280,7 @@ func TestOnlySomeFamilies(t *testing.T) {
 }
 
 func TestADryRunLeavesNoTrace(t *testing.T) {
-	from, dir := fixture(t, "omnidaemon_data"), filepath.Join(t.TempDir(), "dir")
+	from, dir := sourcetest.Fixture(t, "omnidaemon_data"), filepath.Join(t.TempDir(), "dir")
 	done := copyOf(t, tool.Copy{From: from, To: dir, Families: ours(), DryRun: true})
 	if done.Written != 328 || done.Verified != 0 {
 		t.Errorf("%+v", done)
@@ -300,7 +291,7 @@ func TestADryRunLeavesNoTrace(t *testing.T) {
 }
 
 func TestNothingIsCopiedOntoItself(t *testing.T) {
-	url, dir := "redis://"+redistest.Start(t), fixture(t, "omnidaemon_data")
+	url, dir := "redis://"+redistest.Start(t), sourcetest.Fixture(t, "omnidaemon_data")
 	for _, c := range []tool.Copy{{From: url, To: url}, {From: dir, To: dir}} {
 		if _, err := tryCopy(t.Context(), c); err == nil {
 			t.Errorf("%s onto itself", c.From)

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/omniproxy/omniproxy/cmd/omniproxy/source"
+	"github.com/omniproxy/omniproxy/cmd/omniproxy/source/sourcetest"
 	"github.com/omniproxy/omniproxy/cmd/omniproxy/tool"
 	"github.com/omniproxy/omniproxy/resp/redistest"
 )
@@ -55,7 +56,7 @@ func killCopy(t *testing.T, from, to, phase string, steps int) {
 }
 
 func TestACopyThatWasKilledEndsInTheSameWhenItIsDoneAgain(t *testing.T) {
-	dir, kept := fixture(t, "omnidaemon_data"), "redis://"+redistest.Start(t)
+	dir, kept := sourcetest.Fixture(t, "omnidaemon_data"), "redis://"+redistest.Start(t)
 	copyOf(t, tool.Copy{From: dir, To: kept, Families: ours()})
 	// Keys and kept files do not say the same: the files are only where the copy begins.
 	send(t, connect(t, kept), "DEL omni:config:_supervisor_registry", "SET omni:config:new 1")

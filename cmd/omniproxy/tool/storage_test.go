@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/omniproxy/omniproxy/cmd/omniproxy/source"
+	"github.com/omniproxy/omniproxy/cmd/omniproxy/source/sourcetest"
 	"github.com/omniproxy/omniproxy/cmd/omniproxy/tool"
 	"github.com/omniproxy/omniproxy/resp/redistest"
 )
@@ -29,7 +30,7 @@ func open(t *testing.T, name string, write bool) *source.Source {
 }
 
 func TestClearingCountsAsOmniDaemonDoes(t *testing.T) {
-	dir, url := fixture(t, "omnidaemon_data"), "redis://"+redistest.Start(t)
+	dir, url := sourcetest.Fixture(t, "omnidaemon_data"), "redis://"+redistest.Start(t)
 	copyOf(t, tool.Copy{From: dir, To: url, Families: ours()})
 	send(t, connect(t, url), "SET omni:agent:odd x", "SET omni:resultx y", "XADD omni-stream:t 1-1 data {}", "SET mine 1")
 	type clear func(context.Context, *source.Source) (tool.Object, error)
@@ -104,7 +105,7 @@ func TestHealthHasTheFieldsOfOmniDaemon(t *testing.T) {
 		}
 		return strings.Join(all, " ")
 	}
-	dir := fixture(t, "omnidaemon_data")
+	dir := sourcetest.Fixture(t, "omnidaemon_data")
 	h := tool.CheckHealth(t.Context(), open(t, dir, false))
 	want := tool.Object{{"status", "healthy"}, {"backend", "json"}, {"storage_dir", dir}, {"connected", true},
 		{"agents_count", int64(33)}, {"results_count", int64(240)}, {"metrics_count", int64(2000)}}

@@ -15,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/omniproxy/omniproxy/cmd/omniproxy/source"
+	"github.com/omniproxy/omniproxy/cmd/omniproxy/source/sourcetest"
 	"github.com/omniproxy/omniproxy/cmd/omniproxy/tool"
 	"github.com/omniproxy/omniproxy/jsonbackend/lens/pyjson"
 	"github.com/omniproxy/omniproxy/keyspace"
@@ -191,7 +192,7 @@ func recordsOf(t *testing.T, dir string) (agents, results int) {
 func TestADirectoryIsMendedWithoutALossOfAgentsOrResults(t *testing.T) {
 	for _, name := range []string{"omnidaemon_data", "nasty_data"} {
 		t.Run(name, func(t *testing.T) {
-			dir := fixture(t, name)
+			dir := sourcetest.Fixture(t, name)
 			agents, results := recordsOf(t, dir)
 			dry := newFixing(t, false)
 			judge(t, dir, dry.Validate)

@@ -15,6 +15,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/omniproxy/omniproxy/cmd/omniproxy/source"
+	"github.com/omniproxy/omniproxy/cmd/omniproxy/source/sourcetest"
 	"github.com/omniproxy/omniproxy/cmd/omniproxy/tool"
 	"github.com/omniproxy/omniproxy/keyspace"
 	"github.com/omniproxy/omniproxy/resp/redistest"
@@ -83,7 +84,7 @@ func TestSARIFFitsTheSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nasty := judge(t, fixture(t, "nasty_data"), tool.Validate{})
+	nasty := judge(t, sourcetest.Fixture(t, "nasty_data"), tool.Validate{})
 	for _, all := range [][]tool.Validated{nil, sample(), {nasty}} {
 		var b bytes.Buffer
 		if err := tool.WriteSARIF(&b, all, "v1"); err != nil {
@@ -110,7 +111,7 @@ func TestSARIFFitsTheSchema(t *testing.T) {
 }
 
 func TestABaselineLeavesOutWhatItListsAndNothingElse(t *testing.T) {
-	dir := fixture(t, "nasty_data")
+	dir := sourcetest.Fixture(t, "nasty_data")
 	all := judge(t, dir, tool.Validate{})
 	var b bytes.Buffer
 	if err := tool.WriteBaseline(&b, all.Problems[1:]); err != nil {
@@ -130,7 +131,7 @@ func TestABaselineLeavesOutWhatItListsAndNothingElse(t *testing.T) {
 }
 
 func TestFindingsAreCountedBeyondThoseThatAreKept(t *testing.T) {
-	got := judge(t, fixture(t, "omnidaemon_data"), tool.Validate{Most: 5})
+	got := judge(t, sourcetest.Fixture(t, "omnidaemon_data"), tool.Validate{Most: 5})
 	if len(got.Problems) != 5 || got.Found[keyspace.ResultNoTTL] != 60 || got.Count(keyspace.Info) != 171 {
 		t.Errorf("%d problems, %v", len(got.Problems), counts(got))
 	}
@@ -153,7 +154,7 @@ func TestParseRules(t *testing.T) {
 	if _, err := tool.ParseRules("OMN007"); err == nil {
 		t.Error("OMN007 is a rule")
 	}
-	got := judge(t, fixture(t, "omnidaemon_data"), tool.Validate{Rules: tool.RuleSet{keyspace.SupervisorRegistry: true}})
+	got := judge(t, sourcetest.Fixture(t, "omnidaemon_data"), tool.Validate{Rules: tool.RuleSet{keyspace.SupervisorRegistry: true}})
 	if diff := cmp.Diff(map[string]int64{"OMN032": 1}, counts(got)); diff != "" {
 		t.Error(diff)
 	}

@@ -2,9 +2,7 @@ package tool_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,10 +15,9 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/omniproxy/omniproxy/cmd/omniproxy/source"
+	"github.com/omniproxy/omniproxy/cmd/omniproxy/source/sourcetest"
 	"github.com/omniproxy/omniproxy/cmd/omniproxy/tool"
-	"github.com/omniproxy/omniproxy/jsonbackend"
 	"github.com/omniproxy/omniproxy/keyspace"
-	"github.com/omniproxy/omniproxy/resp"
 	"github.com/omniproxy/omniproxy/resp/redistest"
 )
 
@@ -79,7 +76,7 @@ func text(t *testing.T, name string, v tool.Validated) string {
 }
 
 func TestADirectoryOfOmniDaemonHasExactlyItsFindings(t *testing.T) {
-	got := judge(t, fixture(t, "omnidaemon_data"), tool.Validate{})
+	got := judge(t, sourcetest.Fixture(t, "omnidaemon_data"), tool.Validate{})
 	want := map[string]int64{
 		"OMN004": 17, // agents whose topic or name has a ':'
 		"OMN017": 33, // agents without created_at: the JSON store writes none
@@ -98,7 +95,7 @@ func TestADirectoryOfOmniDaemonHasExactlyItsFindings(t *testing.T) {
 }
 
 func TestANastyDirectoryHasExactlyItsFindings(t *testing.T) {
-	dir := fixture(t, "nasty_data")
+	dir := sourcetest.Fixture(t, "nasty_data")
 	golden(t, "validate-nasty.txt", text(t, dir, judge(t, dir, tool.Validate{})))
 }
 
@@ -127,34 +124,6 @@ func TestARedisOfOmniDaemonHasExactlyItsFindings(t *testing.T) {
 	if diff := cmp.Diff(want, counts(got)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-}
-
-// omniproxy serves a directory, and returns its URL.
-func omniproxy(t *testing.T, dir string) (url string) {
-	t.Helper()
-	b, err := jsonbackend.Open(jsonbackend.Options{Dir: dir, Prefix: "omni"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &resp.Server{Backend: b}
-	b.ServedBy(s)
-	go s.Serve(l)
-	if err := b.Announce(l.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		now, cancel := context.WithCancel(context.Background())
-		cancel()
-		s.Drain(now)
-		if err := b.Shutdown(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	return "redis://" + l.Addr().String()
 }
 
 // words takes a line of redis-cli apart.
@@ -306,7 +275,7 @@ func TestEveryRuleIsFoundInEverySourceAtItsPlace(t *testing.T) {
 			dir := t.TempDir()
 			var there string
 			t.Run("served", func(t *testing.T) {
-				url := omniproxy(t, dir)
+				url := "redis://" + sourcetest.Serve(t, dir)
 				later := run(t, connect(t, url), rule.Bad)
 				there = withID(t, connect(t, url), place)
 				expect(url, there, later)
