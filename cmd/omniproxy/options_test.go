@@ -321,6 +321,7 @@ func TestErrorsAreOneLineAndSayWhatToDo(t *testing.T) {
 		{"--upstream-cert c " + overTLS, "", "--upstream-cert=c: give its key with --upstream-key"},
 		{"--upstream-key k " + overTLS, "", "--upstream-key=k: give its certificate with --upstream-cert"},
 		{"--upstream-ca c --upstream-skip-verify " + overTLS, "", "--upstream-ca=c trusts some certificates, --upstream-skip-verify any: choose one"},
+		{"--backend redis --upstream-ca c", "OMNIPROXY_UPSTREAM=rediss://h?skip_verify=true", "--upstream-ca=c trusts some certificates, skip_verify in OMNIPROXY_UPSTREAM any: choose one"},
 		{"--backend redis", "OMNIPROXY_UPSTREAM_CA=c", "OMNIPROXY_UPSTREAM_CA=c: TLS needs rediss:// in --upstream"},
 		{"--backend redis --upstream redis://:pw@h?dial_timeout=1s", "", "--upstream=redis://:***@h?dial_timeout=1s: of a URL's options only db and skip_verify count here; timeouts and limits are flags"},
 		{"--backend redis --requirepass pw --auth passthrough", "", "--auth=passthrough leaves passwords to Redis, --requirepass does not: choose one"},

@@ -82,7 +82,7 @@ func (s Settings) caution(log *zap.Logger) {
 	if s.Upstream.hasPassword() && s.followed.of("upstream").onCommandLine() {
 		log.Warn("process lists show the password in --upstream: set OMNIPROXY_UPSTREAM instead")
 	}
-	if s.TLS.SkipVerify || strings.Contains(string(s.Upstream), "skip_verify=") {
+	if s.TLS.SkipVerify {
 		log.Warn("the upstream's certificate is not checked: whoever is on the way can read and change everything")
 	}
 }

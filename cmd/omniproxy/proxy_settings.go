@@ -27,7 +27,7 @@ type Proxy struct {
 type UpstreamTLS struct {
 	CA, Cert, Key string // files
 	SNI           string
-	SkipVerify    bool
+	SkipVerify    bool // as the flag or the URL says
 }
 
 // proxy reads the settings of the redis backend. Where the proxy knows the password of Redis, whoever reaches it needs none:
@@ -43,7 +43,7 @@ func (w serveWord) proxy(g given, s Settings) (p Proxy, err error) {
 		return Proxy{}, err
 	}
 	p.UsersFile = w.UsersFile
-	p.TLS = UpstreamTLS{w.UpstreamCA, w.UpstreamCert, w.UpstreamKey, w.UpstreamSNI, w.UpstreamSkipVerify}
+	p.TLS = UpstreamTLS{w.UpstreamCA, w.UpstreamCert, w.UpstreamKey, w.UpstreamSNI, w.UpstreamSkipVerify || skipsVerify(string(s.Upstream))}
 	return p, p.TLS.check(g, string(s.Upstream))
 }
 
@@ -119,9 +119,19 @@ func (t UpstreamTLS) check(g given, upstream string) error {
 	case t.Key != "" && t.Cert == "":
 		return fmt.Errorf("%s: give its certificate with --upstream-cert", g.of("upstream-key"))
 	case t.CA != "" && t.SkipVerify:
-		return fmt.Errorf("%s trusts some certificates, %s any: choose one", g.of("upstream-ca"), g.of("upstream-skip-verify").origin)
+		every := g.of("upstream-skip-verify").origin
+		if skipsVerify(upstream) {
+			every = "skip_verify in " + g.of("upstream").origin
+		}
+		return fmt.Errorf("%s trusts some certificates, %s any: choose one", g.of("upstream-ca"), every)
 	}
 	return nil
+}
+
+// skipsVerify reports whether a URL asks for certificates not to be checked.
+func skipsVerify(upstream string) bool {
+	o, err := redis.ParseURL(upstream)
+	return err == nil && o.TLSConfig != nil && o.TLSConfig.InsecureSkipVerify
 }
 
 // redisChecks reports whether it was asked for that Redis checks passwords.

@@ -32,8 +32,6 @@ func (t UpstreamTLS) load() (func(*tls.Config), error) {
 		if t.SNI != "" {
 			c.ServerName = t.SNI
 		}
-		if t.SkipVerify {
-			c.InsecureSkipVerify = true
-		}
+		c.InsecureSkipVerify = t.SkipVerify
 	}, nil
 }
