@@ -168,6 +168,7 @@ func TestConversationsOfTwoServersAreTheSame(t *testing.T) {
 		"kill, last filter counts":    request("AUTH", "default", password) + request("CLIENT", "KILL", "TYPE", "normal", "TYPE", "pubsub", "SKIPME", "no") + request("PING"),
 		"info":                        request("AUTH", "default", password) + request("HELLO", "3") + request("CLIENT", "SETNAME", "n") + request("SELECT", "3") + request("CLIENT", "NO-EVICT", "ON") + request("CLIENT", "INFO"),
 		"info in multi":               request("AUTH", "default", password) + request("WATCH", "a", "b") + request("MULTI") + request("PING") + request("CLIENT", "INFO") + request("EXEC"),
+		"rights change in between":    request("AUTH", "default", password) + request("ACL", "SETUSER", "u", "reset", "on", "nopass", "~*", "+@all") + request("AUTH", "u", "x") + request("ACL", "SETUSER", "u", "-get") + request("GET", "k") + request("MULTI") + request("SET", "k", "1") + request("ACL", "SETUSER", "u", "-set") + request("SET", "k", "2") + request("EXEC") + request("SET", "k", "3") + request("ACL", "DELUSER", "u") + request("PING"),
 		"list of nobody":              request("AUTH", "default", password) + request("CLIENT", "LIST", "ID", "99999999", "+1") + request("CLIENT", "LIST", "ID", "007"),
 	}
 	for kind, password := range map[string]string{"open": "", "password": password} {

@@ -88,7 +88,8 @@ type load struct {
 	topics    []string // of an agent each
 	printed   logText  // by the consumers
 	published atomic.Int64
-	stop      func() // no more tasks are published
+	failed    atomic.Int64 // could not be published
+	stop      func()       // no more tasks are published
 }
 
 const loadConsumers = 3 // of each agent
@@ -123,8 +124,11 @@ func (l *load) publish(ctx context.Context, addr string) {
 	for n := 0; ctx.Err() == nil; n++ {
 		task := fmt.Sprintf(`{"task_id": "task%d"}`, n)
 		err := c.XAdd(ctx, &redis.XAddArgs{Stream: "omni-stream:" + l.topics[n%len(l.topics)], MaxLen: 10000, Approx: true, Values: []string{"data", task}}).Err()
-		if err == nil {
+		switch {
+		case err == nil:
 			l.published.Add(1)
+		case ctx.Err() == nil:
+			l.failed.Add(1)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}

@@ -15,14 +15,15 @@ var walls = map[string][]string{
 	"resp/wire":                 {},
 	"resp/glob":                 {},
 	"resp/command":              {"resp/wire", "resp/glob"},
-	"resp":                      {"resp/wire", "resp/command", "keyspace"},
+	"resp/acl":                  {"resp/wire", "resp/command", "resp/glob"},
+	"resp":                      {"resp/acl", "resp/wire", "resp/command", "keyspace"},
 	"jsonbackend/engine/value":  {},
 	"jsonbackend/engine":        {"jsonbackend/engine/value", "resp", "resp/wire", "resp/command", "resp/glob"},
 	"jsonbackend/disk":          {},
 	"jsonbackend/disk/disktest": {"jsonbackend/disk"},
 	"jsonbackend/aof":           {"jsonbackend/disk"},
 	"jsonbackend/lens/pyjson":   {},
-	"passthrough":               {"resp", "resp/command", "resp/wire"},
+	"passthrough":               {"resp", "resp/acl", "resp/command", "resp/wire"},
 	"jsonbackend/lens":          {"jsonbackend/lens/pyjson", "jsonbackend/engine", "jsonbackend/engine/value", "keyspace"},
 	"jsonbackend/seen":          {"jsonbackend/disk", "jsonbackend/lens"},
 	"jsonbackend":               {"jsonbackend/engine", "jsonbackend/engine/value", "jsonbackend/aof", "jsonbackend/disk", "jsonbackend/lens", "jsonbackend/lens/pyjson", "jsonbackend/seen", "keyspace", "resp", "resp/command", "resp/wire"},
@@ -32,7 +33,9 @@ var walls = map[string][]string{
 var only = map[string][]string{
 	"go.uber.org/zap":            {"cmd/omniproxy"},
 	"github.com/alecthomas/kong": {"cmd/omniproxy"},
-	"github.com/redis/go-redis":  {"cmd/omniproxy", "cmd/omniproxy/source", "cmd/omniproxy/tool", "passthrough", "resp/command/record"},
+	"github.com/goccy/go-yaml":   {"cmd/omniproxy/config", "cmd/omniproxy/tool"},
+	"github.com/prometheus":      {"cmd/omniproxy/metrics"},
+	"github.com/redis/go-redis":  {"cmd/omniproxy", "cmd/omniproxy/metrics", "cmd/omniproxy/source", "cmd/omniproxy/tool", "passthrough", "resp/command/record"},
 	"miniredis":                  {},
 }
 
@@ -41,6 +44,7 @@ var forbidden = map[string][]string{
 	"jsonbackend/engine":       {"os", "encoding/json"},
 	"jsonbackend/engine/value": {"os", "encoding/json", "time"},
 	"resp":                     {"os"},
+	"resp/acl":                 {"os", "net"},
 	"passthrough":              {"os", "flag"},
 	"keyspace":                 {"os", "net"},
 }

@@ -83,6 +83,7 @@ func New(opts Options) (*Backend, error) {
 			seen: &seen.History{}, pace: pace{stop: b.stop}})
 	}
 	b.Engine = engine.New(engine.Options{
+		Added:     opts.added(),
 		ReadOnly:  opts.ReadOnly || opts.Snapshot,
 		Changed:   b.changed,
 		Flushed:   b.flushed,
@@ -181,6 +182,18 @@ func (b *Backend) streamCap(db int, key []byte) (maxLen int64, capped bool) {
 		return 0, false
 	}
 	return int64(b.opts.MetricsCap), true
+}
+
+// added is what the engine tells of entries of any database.
+func (o Options) added() func(db int, key []byte, pairs [][]byte) {
+	if o.Added == nil {
+		return nil
+	}
+	return func(db int, key []byte, pairs [][]byte) {
+		if db == o.DB {
+			o.Added(key, pairs)
+		}
+	}
 }
 
 // Sync makes durable what was acknowledged, and nothing more: for who has no time for Shutdown.

@@ -146,7 +146,7 @@ func (h *host) Config() map[string]string {
 	if h.b.log != nil {
 		appendonly, fsync = "yes", h.b.log.Policy()
 	}
-	return map[string]string{
+	known := map[string]string{
 		"dir":                         h.b.opts.Dir,
 		"appendonly":                  appendonly,
 		"appendfsync":                 fsync.String(),
@@ -155,10 +155,18 @@ func (h *host) Config() map[string]string {
 		"auto-aof-rewrite-percentage": fmt.Sprint(h.rewritePercentage.Load()),
 		"auto-aof-rewrite-min-size":   fmt.Sprint(h.rewriteMinSize.Load()),
 	}
+	if l := h.b.opts.LogLevel; l != nil {
+		known["loglevel"] = l.Get()
+	}
+	return known
 }
 
 // Configure implements [engine.Host].
 func (h *host) Configure(name, text string) error {
+	if name == "loglevel" {
+		h.b.opts.LogLevel.Set(text)
+		return nil
+	}
 	if h.b.Loading() {
 		return errors.New("the directory is being loaded")
 	}

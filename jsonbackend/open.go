@@ -111,7 +111,7 @@ func (b *Backend) take(own string) (err error) {
 // as the notes of the units say, and whether there was nothing to do.
 func (b *Backend) replay(dir string) (logged map[string]seen.ID, empty bool, err error) {
 	logged = map[string]seen.ID{}
-	log, report, err := aof.Open(dir, aof.Options{Policy: b.opts.Fsync, Disk: b.disk}, b.replayed(logged))
+	log, report, err := aof.Open(dir, aof.Options{Policy: b.opts.Fsync, Disk: b.disk, Synced: b.opts.Events.Synced}, b.replayed(logged))
 	if err != nil {
 		return nil, false, b.unreplayed(dir, err)
 	}

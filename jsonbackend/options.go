@@ -19,8 +19,18 @@ type Options struct {
 	Snapshot   bool   // load what a start would serve, edits made while nobody did included; nothing is written or followed
 	Stop       func() // SHUTDOWN asks for the end of the process; it must not block. nil: SHUTDOWN is refused
 	Events     Events
+	LogLevel   LogLevel // what CONFIG SET loglevel changes; nil: nothing
+	// Added is told of each XADD of a client to a stream of the database DB that was done: of the fields and their values in
+	// turn, which die with the call. Everybody waits until it returns. It may be nil.
+	Added func(key []byte, pairs [][]byte)
 
 	disk disk.Disk // of a test; nil = the operating system's
+}
+
+// LogLevel is the level of the process' log by Redis' names: debug, verbose, notice, warning.
+type LogLevel interface {
+	Get() string
+	Set(name string)
 }
 
 // Events are what a backend reports; nil functions are not called. They come from several goroutines and must not call
@@ -39,6 +49,7 @@ type Events struct {
 	Stranger    func(dir string)                              // another program keeps writing the directory, and never reads again; told once
 	Broken      func(file string, err error)                  // somebody else wrote it, and it cannot be read: it is left alone
 	Mended      func(file string)                             // it can be read again, or is gone
+	Synced      func(took time.Duration)                      // what was written of the append-only file was forced to disk
 	Rewritten   func(bytes int64, took time.Duration)
 	Unrewritten func(err error)           // the append-only file stays as it is, complete; it is tried again
 	LogFailed   func(err error)           // nothing is kept at present: writes are refused, and it is tried again

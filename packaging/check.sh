@@ -85,7 +85,8 @@ redis-cli -p 16380 SET omni:config:greeting '"hello"'
 ends
 chroot "$work/root" stat -c '%U:%G %a %n' /var/lib/omniproxy/config.json
 sed "s#/usr/bin/omniproxy#$binary#; s/man:omniproxy(1) //" "$work/root/usr/lib/systemd/system/omniproxy.service" >"$work/omniproxy.service"
-systemd-analyze verify "$work/omniproxy.service"
+cp "$work/root/usr/lib/systemd/system/omniproxy.socket" "$work"
+systemd-analyze verify "$work/omniproxy.service" "$work/omniproxy.socket"
 systemd-analyze --root="$work/root" --offline=yes --threshold=20 security omniproxy.service | tail -n 1
 chroot "$work/root" dpkg -P omniproxy
 [ ! -e "$binary" ] && [ ! -e "$work/root/etc/default/omniproxy" ] && [ -e "$work/root/var/lib/omniproxy/config.json" ]

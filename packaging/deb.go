@@ -78,6 +78,7 @@ func (p *product) installed(binary file) ([]file, error) {
 		"packaging/debian/copyright":          doc + "copyright",
 		"packaging/debian/lintian-overrides":  "usr/share/lintian/overrides/omniproxy",
 		"packaging/systemd/omniproxy.service": "usr/lib/systemd/system/omniproxy.service",
+		"packaging/systemd/omniproxy.socket":  "usr/lib/systemd/system/omniproxy.socket",
 		"packaging/systemd/omniproxy.env":     "etc/default/omniproxy",
 	} {
 		f, err := p.read(name, as)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/omniproxy/omniproxy/resp"
+	"github.com/omniproxy/omniproxy/resp/command"
 	"github.com/omniproxy/omniproxy/resp/wire"
 )
 
@@ -45,7 +46,10 @@ type Options struct {
 	Lanes        int                 // connections that clients of one protocol, database and user share; 1
 	Pins         int                 // connections leased to clients with state, or waiting to be; 1000
 	Self         func(net.Addr) bool // whether connecting there leads to the proxy itself; nil: it never does
-	Events       Events
+	// Adding is told of each XADD of a client: of the fields and their values in turn, which die with the call. What it
+	// returns, unless that is nil, is called when Redis says that it was done. Neither may block. nil: nobody wants to know.
+	Adding func(key []byte, pairs [][]byte) (added func())
+	Events Events
 }
 
 // Pool is how clients share connections to Redis.
@@ -63,6 +67,11 @@ type Events struct {
 	Found func(Found) // Redis is there, or there again, or it is another one than before
 	// Lost: it is not, for so long; told at once, when that is 0, and then ever more rarely.
 	Lost func(err error, since time.Duration)
+	// Answered: the replies of a run of commands came so long after it was submitted. One of those that are under way on a
+	// connection is measured, none that block.
+	Answered func(took time.Duration)
+	// Waited: there is a connection for a run of commands that has waited so long for one.
+	Waited func(time.Duration)
 	// Silent: Redis is there, but connections on which it owed replies were silent for too long, and were replaced.
 	Silent func(connections int)
 }
@@ -78,6 +87,7 @@ type Backend struct {
 	killed     atomic.Int64  // when a client sent CLIENT KILL or changed users, in Unix milliseconds
 	dials      chan struct{} // who connects at the moment
 	tally      tally
+	xadd       *command.Spec
 	asks       atomic.Bool // Redis asks those who come for a password, as far as the last ones were told
 
 	mu         sync.Mutex
@@ -113,6 +123,7 @@ func Open(o Options) (*Backend, error) {
 		options: o, up: up, handlers: resp.ConnectionHandlers(), dials: make(chan struct{}, dialsAtOnce),
 		conns: map[*conn]struct{}{}, dbs: map[identity]bool{}, admissions: map[string]admission{}, ctx: ctx, stop: stop,
 	}
+	b.tally.commandTally, b.xadd = newCommandTally(), command.Find("xadd")
 	b.control = &control{up: up, login: b.own()}
 	b.pool.lanes, b.pool.idle = map[laneKey][]*lane{}, map[identity][]*link{}
 	b.look()

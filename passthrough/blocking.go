@@ -56,6 +56,9 @@ var clientID = []byte("*2\r\n$6\r\nCLIENT\r\n$2\r\nID\r\n")
 func (c *conn) block(cmd *resp.Command) outcome {
 	c.blocked = &blocked{timeoutReply(cmd, c.s.Client.Proto()), timeLimit(cmd)}
 	c.s.Client.Blocked.Store(true)
+	if c.pin != nil {
+		c.pin.link.stopwatch.end.Store(0)
+	}
 	return blocks
 }
 

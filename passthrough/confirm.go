@@ -2,6 +2,7 @@ package passthrough
 
 import (
 	"github.com/omniproxy/omniproxy/resp"
+	"github.com/omniproxy/omniproxy/resp/acl"
 	"github.com/omniproxy/omniproxy/resp/wire"
 )
 
@@ -24,6 +25,9 @@ var subscriptionKinds = map[string]struct {
 	"PUNSUBSCRIBE": {patterns, true},
 	"SUNSUBSCRIBE": {shards, true},
 }
+
+// topicKinds are the kinds as the session knows them.
+var topicKinds = [...]resp.Topic{channels: resp.Channel, patterns: resp.Pattern, shards: resp.ShardChannel}
 
 // subscriptions are what a private wire has been subscribed to, as Redis confirmed it.
 type subscriptions [3]map[string]struct{}
@@ -65,13 +69,16 @@ type confirmation struct {
 	names         []string // of the command; none: all there are
 	left          int      // how many are to come; 0 before the first
 	seen          int
+
+	rights *acl.Rights // by which the client was allowed to ask for it
 }
 
 // expects reports whether a message that begins with word is one of them.
 func (c *confirmation) expects(word string) bool { return c != nil && c.word == word }
 
-// confirmed takes the next message in. It returns to how much the wire is subscribed. With the last, left is 0.
-func (c *confirmation) confirmed() int {
+// confirmed takes the next message in; of, if not nil, is who hears. It returns to how much the wire is subscribed. With the
+// last, left is 0.
+func (c *confirmation) confirmed(of *conn) int {
 	s := c.subscriptions
 	if c.seen == 0 {
 		if len(c.names) == 0 {
@@ -90,6 +97,12 @@ func (c *confirmation) confirmed() int {
 				s[c.kind] = map[string]struct{}{}
 			}
 			s[c.kind][name] = struct{}{}
+		}
+		if of != nil {
+			of.s.Client.Hear(topicKinds[c.kind], name, !c.ends)
+			if now := of.s.Rights(); !c.ends && c.rights != nil && now != c.rights && !now.MayHear(name, c.kind == patterns) {
+				of.s.Kill() // it was not subscribed yet when the rights changed
+			}
 		}
 	}
 	c.seen++

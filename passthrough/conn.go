@@ -78,8 +78,17 @@ const (
 
 // Do implements [resp.Conn].
 func (c *conn) Do(batch []resp.Command) (int, resp.Progress) {
+	taken, progress := c.do(batch)
+	c.b.tally.count(batch[:taken])
+	return taken, progress
+}
+
+func (c *conn) do(batch []resp.Command) (int, resp.Progress) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	for i := range batch {
+		c.s.Rejudge(&batch[i])
+	}
 	taken := 0
 	for taken < len(batch) {
 		if c.s.Closing() {
@@ -92,6 +101,9 @@ func (c *conn) Do(batch []resp.Command) (int, resp.Progress) {
 			return taken, resp.Later
 		}
 		n, outcome := c.one(batch[taken:])
+		if outcome != waits {
+			c.s.Denying(&batch[taken])
+		}
 		switch outcome {
 		case waits:
 			c.wait(0)
@@ -148,7 +160,11 @@ func (c *conn) answer(write func(w *wire.Writer)) outcome {
 }
 
 func (c *conn) refuse(err error) outcome {
-	return c.answer(func(w *wire.Writer) { w.Error(err) })
+	return c.answer(func(w *wire.Writer) {
+		mark := w.Len()
+		w.Error(err)
+		c.b.tally.errors.count(w.Bytes()[mark:])
+	})
 }
 
 // send submits a command to a wire.

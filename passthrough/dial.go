@@ -98,6 +98,7 @@ func (l *link) use(nc net.Conn, life string) {
 	}
 	l.nc, l.since, l.spoiled, l.called = nc, life, false, nil
 	l.written = l.begin
+	l.waited()
 	if l.restore != nil {
 		raw, runs := l.restore()
 		l.begin -= int64(len(raw))
@@ -113,7 +114,19 @@ func (l *link) use(nc net.Conn, life string) {
 	l.kick()
 	l.mu.Unlock()
 	l.b.tally.connections.Add(1)
+	l.b.tally.connects.Add(1)
 	err := l.reader.read(nc)
 	l.b.tally.connections.Add(-1)
 	l.lost(nc, err)
+}
+
+// waited tells how long those have waited for whom there is a connection now. The caller holds mu.
+func (l *link) waited() {
+	if told := l.b.options.Events.Waited; told != nil {
+		for _, r := range l.sent {
+			if r.c != nil && !r.born.IsZero() {
+				told(time.Since(r.born))
+			}
+		}
+	}
 }

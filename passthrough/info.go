@@ -11,7 +11,10 @@ import (
 
 // tally is what the proxy counts about Redis; but for the first since it began.
 type tally struct {
+	commandTally
+	errors      errorTally
 	connections atomic.Int64 // that are there
+	connects    atomic.Int64 // that were made
 	losses      atomic.Int64 // of connections, in use or idle
 	silent      atomic.Int64 // that were given up for --read-timeout
 	unanswered  atomic.Int64 // commands that were lost with one
@@ -20,14 +23,22 @@ type tally struct {
 	relieved    atomic.Int64 // clients whose pin was taken after --pin-time
 }
 
-// asksOfProxy reports whether a command is INFO omniproxy or OMNIPROXY VIOLATIONS, which are not about Redis.
+// asksOfProxy reports whether a command is INFO omniproxy, INFO pools or OMNIPROXY VIOLATIONS, which are not about Redis.
 func asksOfProxy(args [][]byte) bool {
-	return len(args) == 2 && (word(args, 0, "INFO") && word(args, 1, "OMNIPROXY") || word(args, 0, "OMNIPROXY"))
+	return len(args) == 2 && (word(args, 0, "INFO") && (word(args, 1, "OMNIPROXY") || word(args, 1, "POOLS")) || word(args, 0, "OMNIPROXY"))
 }
 
-// tellOfProxy answers INFO omniproxy. Nothing is under way. It looks at all clients, so it must not hold the lock of one.
-func (c *conn) tellOfProxy() outcome {
-	return c.aside(func(w *wire.Writer) { w.Verbatim("txt", c.b.info(c.s.Server().Traffic())) })
+// tellOfProxy answers INFO omniproxy and INFO pools. Nothing is under way. It looks at all clients, so it must not hold the
+// lock of one.
+func (c *conn) tellOfProxy(cmd *resp.Command) outcome {
+	pools := word(cmd.Args, 1, "POOLS")
+	return c.aside(func(w *wire.Writer) {
+		if pools {
+			w.Verbatim("txt", c.b.infoPools())
+		} else {
+			w.Verbatim("txt", c.b.info(c.s.Server().Traffic()))
+		}
+	})
 }
 
 // load is what clients have under way.

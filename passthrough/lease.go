@@ -30,6 +30,11 @@ func (b *Backend) lease(c *conn, better, id identity) *pin {
 			return &pin{c: c, link: l}
 		}
 	}
+	return b.newPin(c, id)
+}
+
+// newPin gives a client a private wire that has no connection yet; nil if there are no more. The caller holds mu.
+func (b *Backend) newPin(c *conn, id identity) *pin {
 	if b.options.Pool == Shared {
 		if !b.room() {
 			return nil

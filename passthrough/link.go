@@ -50,8 +50,9 @@ type link struct {
 	running []time.Time  // since when there is code to run, of each command that does; see hold.go
 	strain  atomic.Int64 // since when the first of them does, in Unix nanoseconds, aLongReply, or 0
 
-	heard  atomic.Int64 // what the reader has read, and what it does: readerReads and so on
-	reader reader       // of the goroutine that reads
+	stopwatch stopwatch
+	heard     atomic.Int64 // what the reader has read, and what it does: readerReads and so on
+	reader    reader       // of the goroutine that reads
 }
 
 // run is commands of one client that lie together in the stream.
@@ -105,6 +106,7 @@ func (l *link) put(r run, raw []byte, lent bool) {
 	r.begin = l.end
 	l.append(raw, lent)
 	r.end = l.end
+	l.measure(r)
 	if l.nc == nil {
 		r.born = time.Now()
 		defer l.arm()

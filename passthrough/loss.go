@@ -165,7 +165,9 @@ func fail(runs []run, err wire.Error) {
 			case r.special != nil && r.special.replace:
 				w.Raw(r.special.instead)
 			default:
+				mark := w.Len()
 				w.Error(err)
+				r.c.b.tally.errors.count(w.Bytes()[mark:])
 			}
 		}
 		r.c.deliver(w.Bytes(), r.replies, int(r.end-r.begin), false, false)

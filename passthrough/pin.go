@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/omniproxy/omniproxy/resp"
+	"github.com/omniproxy/omniproxy/resp/acl"
 	"github.com/omniproxy/omniproxy/resp/command"
 	"github.com/omniproxy/omniproxy/resp/wire"
 )
@@ -19,9 +20,10 @@ type pin struct {
 	relieved bool // it has no connection and no place among the pins, for the client was idle for too long
 
 	txn     txn
-	writes  bool     // one of the commands queued does
-	queued  int      // commands
-	effects []effect // of those, on what the wire is
+	rights  *acl.Rights // by which its commands were judged
+	writes  bool        // one of the commands queued does
+	queued  int         // commands
+	effects []effect    // of those, on what the wire is
 	watch   watch
 	reply   replyMode
 
@@ -96,7 +98,7 @@ func (c *conn) private(cmd *resp.Command) outcome {
 	case spec.Effect == command.ConnLife:
 		return p.lasting(cmd)
 	}
-	var s *special
+	s := confirmed(p.c.b.adding(cmd))
 	if spec.Name == "CLIENT GETREDIR" || spec.Name == "CLIENT TRACKINGINFO" {
 		s = &special{rewrite: func(reply []byte) []byte { return p.redirect.back(reply) }}
 	}
@@ -242,6 +244,7 @@ func (p *pin) reset(cmd *resp.Command) outcome {
 		p.subscriptions, p.monitors = subscriptions{}, false
 		p.tracks(nil, nil)
 		p.subscriptions.show(&c.s.Client)
+		c.s.Client.HearNothing()
 		l.reader.subscribed, l.reader.monitors = 0, false
 		l.mu.Lock()
 		l.id, l.restore = stranger, nil
@@ -273,7 +276,7 @@ func (p *pin) lasting(cmd *resp.Command) outcome {
 	name := cmd.Spec.Name
 	if kind, ok := subscriptionKinds[name]; ok {
 		p.replies() // confirmations come all the same
-		f := &confirmation{subscriptions: &p.subscriptions, word: strings.ToLower(name), kind: kind.kind, ends: kind.ends}
+		f := &confirmation{subscriptions: &p.subscriptions, word: strings.ToLower(name), kind: kind.kind, ends: kind.ends, rights: c.s.Rights()}
 		for _, a := range cmd.Args[1:] {
 			f.names = append(f.names, string(a))
 			if name == "SUBSCRIBE" && string(a) == invalidations {

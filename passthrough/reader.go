@@ -136,6 +136,9 @@ func (r *reader) replies(p []byte) error {
 			return err
 		}
 		if whole && head != nil && head.special == nil && len(r.part) == 0 && !r.flows && r.frame.Kind() != '>' && r.subscribed == 0 && !r.monitors {
+			if p[at] == '-' {
+				r.link.b.tally.errors.count(p[at : at+n])
+			}
 			if noAuth := p[at] == '-' && bytes.HasPrefix(p[at:], noAuth); noAuth != head.c.stranger.Load() {
 				head.c.strange(noAuth)
 				head.c.b.asks.Store(noAuth)
@@ -181,6 +184,7 @@ func (r *reader) give(p []byte, replies int) {
 	size := 0
 	if head.replies -= replies; head.replies == 0 {
 		size = int(head.end - head.begin)
+		r.link.measured(head)
 	}
 	r.deliver(head.c, p, replies, size)
 	if head.replies == 0 {
@@ -318,6 +322,9 @@ func (r *reader) reply(frame []byte) error {
 		c.tell(frame, false)
 		return nil
 	case head.special == nil:
+		if frame[0] == '-' && !r.flows {
+			r.link.b.tally.errors.count(frame)
+		}
 		r.give(frame, 1)
 		return nil
 	}
@@ -327,7 +334,7 @@ func (r *reader) reply(frame []byte) error {
 func (r *reader) special(head *run, frame []byte, word string) error {
 	s := head.special
 	if s.confirm != nil && s.confirm.expects(word) {
-		r.subscribed = s.confirm.confirmed()
+		r.subscribed = s.confirm.confirmed(head.c)
 		if head.c != nil {
 			s.confirm.subscriptions.show(&head.c.s.Client)
 		}
@@ -342,6 +349,9 @@ func (r *reader) special(head *run, frame []byte, word string) error {
 		frame = s.instead
 	case s.rewrite != nil:
 		frame = s.rewrite(frame)
+	}
+	if head.c != nil && !r.flows && len(frame) > 1 && frame[0] == '-' {
+		r.link.b.tally.errors.count(frame)
 	}
 	if head.c == nil {
 		head.replies--

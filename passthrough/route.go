@@ -39,6 +39,8 @@ func route(spec *command.Spec, args [][]byte, checks bool) (place, string) {
 		return onLane, "Redis refuses it"
 	case !spec.ArityOK(len(args)):
 		return pinLife, "another Redis may take it with so many arguments"
+	case checks && strings.HasPrefix(spec.Name, "ACL "):
+		return local, "the proxy knows the users"
 	}
 	switch spec.Name {
 	case "CLIENT ID", "CLIENT GETNAME", "CLIENT SETNAME", "CLIENT INFO", "CLIENT LIST", "CLIENT KILL", "CLIENT NO-EVICT", "CLIENT UNBLOCK",

@@ -3,6 +3,7 @@ package passthrough
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/omniproxy/omniproxy/resp"
@@ -44,15 +45,11 @@ func (c *conn) session(cmd *resp.Command) outcome {
 
 // forward does a command on a private wire, unless it carries credentials that are checked here.
 func (c *conn) forward(cmd *resp.Command, where place) outcome {
-	if named(cmd) == "AUTH" && !c.b.options.Passthrough {
-		return c.answer(func(w *wire.Writer) {
-			if err := c.b.handlers["AUTH"](c.s, w, cmd.Args); err != nil {
-				w.Error(err)
-			}
-		})
-	}
-	if named(cmd) == "HELLO" {
+	switch {
+	case named(cmd) == "HELLO":
 		return c.hello(cmd, where)
+	case c.b.terminates(cmd):
+		return c.local(cmd)
 	}
 	return c.lease(cmd, where)
 }
@@ -72,7 +69,7 @@ func (c *conn) hello(cmd *resp.Command, where place) outcome {
 		c.b.handlers["CLIENT SETNAME"](c.s, &wire.Writer{}, [][]byte{nil, nil, []byte(h.name)})
 	}
 	if err == nil && h.login != nil && !keepLogin {
-		err = c.s.Authenticate([]byte(h.login.user), []byte(h.login.pass))
+		err = c.s.Authenticate(cmd.Args, []byte(h.login.user), []byte(h.login.pass))
 	}
 	if err == nil && !c.s.Authenticated() {
 		err = wire.ErrHelloNoAuth
@@ -107,10 +104,10 @@ func (c *conn) quit() outcome {
 	return o
 }
 
-// terminates reports whether a command carries credentials that are checked here.
+// terminates reports whether a command is about users, and these are known here.
 func (b *Backend) terminates(cmd *resp.Command) bool {
 	name := named(cmd)
-	return !b.options.Passthrough && (name == "AUTH" || name == "HELLO")
+	return !b.options.Passthrough && (name == "AUTH" || name == "HELLO" || strings.HasPrefix(name, "ACL "))
 }
 
 // named is the name of a command that has as many arguments as it must, "" of any other.

@@ -144,7 +144,7 @@ func (c *conn) onLane(cmd *resp.Command) outcome {
 			return c.refuse(c.b.errNoPins())
 		}
 	}
-	var s *special
+	s := confirmed(c.b.adding(cmd))
 	if code {
 		l.runs()
 		s = &special{then: func([]byte) { l.ran() }}
@@ -157,6 +157,9 @@ func (c *conn) onLane(cmd *resp.Command) outcome {
 func (c *conn) whole(batch []resp.Command) int {
 	n, size, code := c.complete(batch), 0, false
 	for i := range n {
+		if c.b.adding(&batch[i]) != nil {
+			return 0 // on a private wire it is seen in EXEC's reply whether it was done
+		}
 		size += len(batch[i].Raw)
 		code = code || runsCode(batch[i].Spec)
 	}
@@ -252,10 +255,10 @@ func (c *conn) local(cmd *resp.Command) outcome {
 	case "QUIT":
 		return c.quit()
 	case "INFO":
-		return c.tellOfProxy()
+		return c.tellOfProxy(cmd)
 	case "CLIENT UNBLOCK":
 		return c.unblockOther(cmd)
-	case "CLIENT KILL":
+	case "CLIENT KILL", "ACL DELUSER", "ACL LOAD", "ACL SAVE", "ACL SETUSER":
 		return c.killOthers(cmd)
 	case "RESET":
 		var scratch wire.Writer
@@ -297,9 +300,10 @@ func (c *conn) unblockOther(cmd *resp.Command) outcome {
 	})
 }
 
-// killOthers does CLIENT KILL. Who waits for a command that blocks is forgotten by Redis before the reply: it must not be
-// given anything any more.
+// killOthers does what may end other clients. Who waits for a command that blocks is forgotten by Redis before the reply: it
+// must not be given anything any more.
 func (c *conn) killOthers(cmd *resp.Command) outcome {
+	name := cmd.Spec.Name
 	args := make([][]byte, len(cmd.Args))
 	for i, arg := range cmd.Args {
 		args[i] = bytes.Clone(arg)
@@ -315,7 +319,7 @@ func (c *conn) killOthers(cmd *resp.Command) outcome {
 				waiting[other] = waiter{id, login}
 			}
 		}
-		if err := c.b.handlers["CLIENT KILL"](c.s, w, args); err != nil {
+		if err := c.b.handlers[name](c.s, w, args); err != nil {
 			w.Error(err)
 		}
 		ids := map[credential][][]byte{}

@@ -36,7 +36,7 @@ func (p *pin) transaction(cmd *resp.Command) outcome {
 			return c.refuse(p.errLost())
 		}
 		if p.txn == noTxn {
-			p.txn = openTxn
+			p.txn, p.rights = openTxn, c.s.Rights()
 			c.s.Client.Multi.Store(0)
 		}
 	case "WATCH":
@@ -61,12 +61,17 @@ func (p *pin) transaction(cmd *resp.Command) outcome {
 		effects, lost := p.effects, p.watch == lostWatch
 		p.over()
 		if cmd.Spec.Name == "EXEC" {
-			if lost {
-				var w, null wire.Writer
+			instead := wire.Writer{Proto: c.s.Client.Proto()}
+			switch now := c.s.Rights(); {
+			case lost:
+				instead.NullArray()
+			case now != p.rights && !now.Unlimited(): // what may still be done is not known: the commands are with Redis
+				instead.Error(errRights)
+			}
+			if instead.Len() > 0 {
+				var w wire.Writer
 				writeCommand(&w, []byte("DISCARD"))
-				null.Proto = c.s.Client.Proto()
-				null.NullArray()
-				c.submit(p.link, w.Bytes(), false, p.replies(), fresh, &special{replace: true, instead: null.Bytes()})
+				c.submit(p.link, w.Bytes(), false, p.replies(), fresh, &special{replace: true, instead: instead.Bytes()})
 				return took
 			}
 			done = func(reply []byte) { p.take(effects, reply) }
@@ -75,6 +80,9 @@ func (p *pin) transaction(cmd *resp.Command) outcome {
 	c.send(p.link, cmd, p.replies(), fresh, p.checked(cmd.Spec.Name, done))
 	return took
 }
+
+// errRights is what EXEC says when the user's rights have changed since MULTI.
+const errRights wire.Error = "EXECABORT Transaction discarded because of: NOPERM omniproxy: the rights of the user changed since MULTI"
 
 // checked looks whether the connection is then where the pin says: where a command of transactions is renamed, or the user
 // may not say it, nobody else must find what was left. done is called if EXEC was done.
@@ -182,6 +190,9 @@ func (p *pin) queue(cmd *resp.Command) outcome {
 	}
 	if take := p.effect(cmd); take != nil {
 		p.effects = append(p.effects, effect{p.queued, take})
+	}
+	if added := p.c.b.adding(cmd); added != nil {
+		p.effects = append(p.effects, effect{p.queued, added})
 	}
 	p.queued++
 	p.c.send(p.link, cmd, p.replies(), false, nil)

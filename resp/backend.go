@@ -3,6 +3,7 @@ package resp
 import (
 	"context"
 
+	"github.com/omniproxy/omniproxy/resp/acl"
 	"github.com/omniproxy/omniproxy/resp/command"
 )
 
@@ -14,6 +15,8 @@ type Command struct {
 	// Refused is why this command must not be done: unknown, wrong arity, not permitted. It is answered with this
 	// error and, inside MULTI, spoils the transaction.
 	Refused error
+	// Denied is what the user must not do of it, if that is why.
+	Denied acl.Verdict
 	// Again says that the command has passed the filters before, and had to wait since.
 	Again bool
 }

@@ -90,7 +90,7 @@ func benchmarkEcho(b *testing.B, clients, pipeline int) {
 func BenchmarkSession(b *testing.B) {
 	for _, pipeline := range []int{1, 16} {
 		b.Run(fmt.Sprintf("pipeline=%d", pipeline), func(b *testing.B) {
-			s := newSession(&Server{Backend: instant{}}, idle{}, peer{})
+			s := newSession(&Server{Backend: instant{}}, plain, idle{}, peer{})
 			request := bytes.Repeat(request("GET", "omni:config:some-key"), pipeline)
 			b.ReportAllocs()
 			for b.Loop() {
@@ -104,7 +104,7 @@ func BenchmarkSession(b *testing.B) {
 }
 
 // idle is a transport that does nothing.
-type idle struct{}
+type idle struct{ immovable }
 
 func (idle) wake() {}
 func (idle) cut()  {}

@@ -1,15 +1,16 @@
 package resp
 
 import (
-	"cmp"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 	"unsafe"
 
+	"github.com/omniproxy/omniproxy/resp/acl"
 	"github.com/omniproxy/omniproxy/resp/command"
 )
 
@@ -19,6 +20,7 @@ type Client struct {
 	ID      int64
 	Addr    string // peer, "127.0.0.1:50000" or "/path/to.sock:0"
 	Local   string // the address it came to
+	Subject string // the common name of the certificate that it has shown; "" if none
 	Created time.Time
 
 	DB      atomic.Int32
@@ -41,13 +43,16 @@ type Client struct {
 	noEvict atomic.Bool
 	fd      int
 	unix    bool
+	origin  netip.Addr // where it comes from; not valid for a unix socket
+
+	user  atomic.Pointer[acl.User] // as whom the client logged in; never nil once it has a session
+	hears subscriptions
 
 	authenticated bool      // read and written with the session's turn only
 	reply         replyMode // likewise, or by whoever answers an outstanding command
 
 	mu      sync.Mutex // guards what follows
 	name    string
-	user    string    // as whom the client logged in
 	library [2]string // LIB-NAME and LIB-VER as CLIENT SETINFO said, though Redis 7.0 refuses that command
 }
 
@@ -63,10 +68,13 @@ type peer struct {
 	addr, local string
 	fd          int // of the socket, -1 if there is none
 	unix        bool
+	origin      netip.Addr // not valid if it has none
+	subject     string     // the common name of its TLS certificate
 }
 
 func (c *Client) init(id int64, p peer, now time.Time) {
 	c.ID, c.Addr, c.Local, c.fd, c.unix, c.Created = id, p.addr, p.local, p.fd, p.unix, now
+	c.Subject, c.origin = p.subject, p.origin
 	c.Multi.Store(-1)
 	c.proto.Store(2)
 	c.active.Store(now.UnixMilli())
@@ -97,17 +105,7 @@ func (c *Client) Name() string {
 }
 
 // User is as whom the client logged in: the default user if it did not say.
-func (c *Client) User() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return cmp.Or(c.user, defaultUser)
-}
-
-func (c *Client) setUser(name string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.user = name
-}
+func (c *Client) User() string { return c.user.Load().Name }
 
 func (c *Client) setName(name string) {
 	c.mu.Lock()

@@ -1,7 +1,7 @@
 package resp
 
 import (
-	"crypto/sha256"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +19,7 @@ type ConnectionHandler func(s *Session, w *wire.Writer, args [][]byte) error
 // ConnectionHandlers are those commands by name. A backend runs them where they stand in its order of things, inside
 // MULTI as well. (https://redis.io/commands/?group=connection)
 func ConnectionHandlers() map[string]ConnectionHandler {
-	return map[string]ConnectionHandler{
+	handlers := map[string]ConnectionHandler{
 		"AUTH":            auth,
 		"HELLO":           hello,
 		"PING":            ping,
@@ -38,6 +38,8 @@ func ConnectionHandlers() map[string]ConnectionHandler {
 
 		"OMNIPROXY VIOLATIONS": violations,
 	}
+	maps.Copy(handlers, aclHandlers())
+	return handlers
 }
 
 // replyMode is what CLIENT REPLY asked for.
@@ -78,8 +80,7 @@ func (s *Session) Reset(w *wire.Writer) {
 	if s.Client.reply != replySkip {
 		s.Client.reply = replyOn
 	}
-	s.Client.authenticated = s.server.open()
-	s.Client.setUser(defaultUser)
+	s.newcomer()
 	s.Client.proto.Store(2)
 	w.Proto = 2
 }
@@ -105,19 +106,6 @@ func ping(s *Session, w *wire.Writer, args [][]byte) error {
 	return nil
 }
 
-// password is what clients must know. Hashes are compared, which takes the same time however much of a guess is right; the
-// text is for CONFIG GET.
-type password struct {
-	text string
-	hash [sha256.Size]byte
-}
-
-// defaultUser is who does not say.
-const defaultUser = "default"
-
-// Authenticated reports whether the client has given the password, or needs none. It is called during Do.
-func (s *Session) Authenticated() bool { return s.Client.authenticated }
-
 func auth(s *Session, w *wire.Writer, args [][]byte) error {
 	user, pass := []byte(defaultUser), args[len(args)-1]
 	switch {
@@ -125,10 +113,10 @@ func auth(s *Session, w *wire.Writer, args [][]byte) error {
 		return wire.ErrSyntax
 	case len(args) == 3:
 		user = args[1]
-	case s.server.password.Load() == nil:
+	case s.Users().Default().Rights().NoPass():
 		return wire.ErrAuthNoPassword
 	}
-	if err := s.Authenticate(user, pass); err != nil {
+	if err := s.Authenticate(args, user, pass); err != nil {
 		return err
 	}
 	w.OK()
@@ -149,7 +137,7 @@ func hello(s *Session, w *wire.Writer, args [][]byte) error {
 	for i := 2; i < len(args); i++ {
 		switch more := len(args) - 1 - i; {
 		case more >= 2 && fold(args[i], "AUTH"):
-			if err := s.Authenticate(args[i+1], args[i+2]); err != nil {
+			if err := s.Authenticate(args, args[i+1], args[i+2]); err != nil {
 				return err
 			}
 			i += 2
@@ -162,7 +150,7 @@ func hello(s *Session, w *wire.Writer, args [][]byte) error {
 			return wire.HelloOption(args[i])
 		}
 	}
-	if !s.Client.authenticated {
+	if !s.Authenticated() {
 		return wire.ErrHelloNoAuth
 	}
 	s.Client.proto.Store(int32(proto))

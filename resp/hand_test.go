@@ -2,6 +2,7 @@ package resp
 
 import (
 	"bytes"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -9,15 +10,23 @@ import (
 
 // hand is a transport that does only what a test tells it.
 type hand struct {
+	immovable
 	s       *Session
 	written bytes.Buffer
 	stuck   bool // nothing can be written
-	woken   int
+	woken   atomic.Int32
 	isCut   bool
 }
 
-func (h *hand) wake() { h.woken++ }
+func (h *hand) wake() { h.woken.Add(1) }
 func (h *hand) cut()  { h.isCut = true }
+
+// immovable is a transport that no other process can go on with.
+type immovable struct{}
+
+func (immovable) movable() bool       { return false }
+func (immovable) halt()               {}
+func (immovable) part() (Moved, bool) { return Moved{}, false }
 
 func (h *hand) flush() {
 	if h.stuck {
@@ -34,8 +43,8 @@ func (h *hand) turn(p []byte) {
 	if p != nil {
 		h.s.feed(p)
 	}
-	for first := true; first || h.woken > 0; first = false {
-		h.woken = 0
+	for first := true; first || h.woken.Load() > 0; first = false {
+		h.woken.Store(0)
 		h.s.resume()
 		h.flush()
 	}
@@ -55,7 +64,7 @@ func connect(t testing.TB, configure ...func(*Server)) (*hand, *stub) {
 		f(v)
 	}
 	h := &hand{}
-	h.s = newSession(v, h, peer{addr: "peer:1", local: "here:2", fd: 7})
+	h.s = newSession(v, plain, h, peer{addr: "peer:1", local: "here:2", fd: 7})
 	v.registry.add(h.s)
 	return h, b
 }

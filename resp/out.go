@@ -279,6 +279,13 @@ func (o *Out) empty() bool {
 	return o.held() == 0 && o.stream == nil
 }
 
+// whole reports whether nothing is still to come of a reply in pieces, and nothing waits behind a gate.
+func (o *Out) whole() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.stream == nil && len(o.gates) == 0
+}
+
 // size returns how many bytes wait or are being written, how many the buffers could hold, and whether somebody writes.
 func (o *Out) size() (held, capacity int, writing bool) {
 	o.mu.Lock()

@@ -12,7 +12,7 @@ func company(t *testing.T, n int) (v *Server, clients []*hand) {
 	v = &Server{Backend: b}
 	for range n {
 		h := &hand{}
-		h.s = newSession(v, h, peer{addr: "peer:1", local: "here:2", fd: 7})
+		h.s = newSession(v, plain, h, peer{addr: "peer:1", local: "here:2", fd: 7})
 		v.registry.add(h.s)
 		clients = append(clients, h)
 	}
@@ -37,7 +37,7 @@ func TestPausedClientsGoOnOneAfterTheOther(t *testing.T) {
 	v.pause.end()
 	for _, i := range []int{0, 1, 3, 4} {
 		for other, h := range all {
-			if (h.woken > 0) != (other == i) {
+			if (h.woken.Load() > 0) != (other == i) {
 				t.Fatalf("client %d was woken, or not, in the turn of client %d", other, i)
 			}
 		}

@@ -2,11 +2,13 @@ package resp
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/omniproxy/omniproxy/resp/acl"
 	"github.com/omniproxy/omniproxy/resp/wire"
 )
 
@@ -42,6 +44,14 @@ func (r *registry) remove(s *Session) {
 	delete(r.sessions, s.Client.ID)
 }
 
+// adopt is add of a session that has its ID from elsewhere: IDs that are given from now on lie above it.
+func (r *registry) adopt(s *Session, base int64) {
+	r.add(s)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lastID = max(r.lastID, s.Client.ID-base)
+}
+
 func (r *registry) counts() (now int, ever int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -56,6 +66,13 @@ func (r *registry) get(id int64) *Session {
 		return s
 	}
 	return nil
+}
+
+// everyone returns all sessions, also those that are leaving.
+func (r *registry) everyone() []*Session {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Values(r.sessions))
 }
 
 // all returns the sessions in the order they came.
@@ -127,7 +144,7 @@ type victims struct {
 	id          int64
 	kind        string
 	addr, local []byte
-	user        string
+	user        *acl.User
 	self        bool // the client that asks as well
 }
 
@@ -135,7 +152,7 @@ func (v *victims) include(o *Session) bool {
 	c := &o.Client
 	return (v.id == 0 || v.id == c.ID) && (v.kind == "" || v.kind == c.kind()) &&
 		(v.addr == nil || string(v.addr) == c.Addr) && (v.local == nil || string(v.local) == c.Local) &&
-		(v.user == "" || v.user == c.User())
+		(v.user == nil || v.user == c.user.Load())
 }
 
 // clientKill answers CLIENT KILL addr, and CLIENT KILL with filters.
@@ -144,7 +161,7 @@ func clientKill(s *Session, w *wire.Writer, args [][]byte) error {
 	filtered := len(args) > 3
 	if !filtered {
 		v.addr = args[2]
-	} else if err := v.read(args[2:], s.server.users); err != nil {
+	} else if err := v.read(args[2:], s.Users()); err != nil {
 		return err
 	}
 	killed := int64(0)
@@ -171,7 +188,7 @@ func clientKill(s *Session, w *wire.Writer, args [][]byte) error {
 }
 
 // read reads filters, each a name and a value. Of two with one name the later counts.
-func (v *victims) read(args [][]byte, users Users) error {
+func (v *victims) read(args [][]byte, users *acl.Users) error {
 	v.self = false
 	for i := 0; i < len(args); i += 2 {
 		if i+1 == len(args) {
@@ -196,7 +213,7 @@ func (v *victims) read(args [][]byte, users Users) error {
 		case fold(name, "LADDR"):
 			v.local = value
 		case fold(name, "USER"):
-			if v.user = string(value); users[v.user] == nil && v.user != defaultUser {
+			if v.user = users.Get(string(value)); v.user == nil {
 				return wire.NoSuchUser(value)
 			}
 		case fold(name, "SKIPME") && fold(value, "YES"):

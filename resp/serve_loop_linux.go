@@ -1,14 +1,12 @@
 package resp
 
 import (
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"net"
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -54,9 +52,10 @@ type loopConn struct {
 
 // loops are those of one server, started with its first client.
 type loops struct {
-	once sync.Once
-	all  []*loop
-	next atomic.Uint32
+	once    sync.Once
+	all     []*loop
+	next    atomic.Uint32
+	running sync.WaitGroup
 }
 
 // start makes the loops: half as many as processors, for the rest of the work is the backend's. Where the system refuses,
@@ -68,7 +67,7 @@ func (ls *loops) start(v *Server) {
 			return
 		}
 		ls.all = append(ls.all, l)
-		go l.run()
+		ls.running.Go(l.run)
 	}
 }
 
@@ -97,6 +96,12 @@ func (ls *loops) stop() {
 	}
 }
 
+// end ends the loops at once. Nobody else touches their clients from then on.
+func (ls *loops) end() {
+	ls.stop()
+	ls.running.Wait()
+}
+
 // carrier returns a transport for a plain socket, nil for anything else.
 func (ls *loops) carrier(v *Server, nc net.Conn) carrier {
 	switch nc.(type) {
@@ -116,12 +121,8 @@ func (c *loopConn) carry(s *Session) { c.s = s }
 
 // start implements [carrier]: the socket is taken over from package net, and the loop gets a client.
 func (c *loopConn) start() {
-	raw, err := c.nc.(syscall.Conn).SyscallConn()
-	if err == nil {
-		controlErr := raw.Control(func(fd uintptr) { c.fd, err = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) })
-		err = cmp.Or(controlErr, err)
-	}
-	if err == nil {
+	var err error
+	if c.fd, err = duplicate(c.nc); err == nil {
 		err = unix.SetNonblock(c.fd, true)
 	}
 	c.nc.Close() // the duplicate lives on
@@ -240,6 +241,7 @@ func (l *loop) finish(round []*loopConn) {
 			c.full = false
 			c.ask(c.events | unix.EPOLLIN | unix.EPOLLRDHUP)
 		}
+		c.s.rest(true)
 		if c.over || c.s.finished() {
 			l.close(c)
 		}

@@ -10,3 +10,5 @@ type loops struct{}
 func (*loops) carrier(*Server, net.Conn) carrier { return nil }
 
 func (*loops) stop() {}
+
+func (*loops) end() {}

@@ -23,6 +23,7 @@ type netConn struct {
 	wishes atomic.Int64
 
 	writing atomic.Bool // a goroutine writes
+	abrupt  atomic.Bool // the client was cut
 
 	// Guarded by turn; nil if nobody waits for it.
 	answered chan struct{} // closed when a client that hung up is answered
@@ -48,7 +49,7 @@ func (c *netConn) start() { go c.serve() }
 // rely on the server having forgotten it.
 func (c *netConn) serve() {
 	defer c.s.server.goodbye(c.s)
-	defer c.nc.Close()
+	defer c.close()
 	c.read()
 	c.nc.SetDeadline(aLongTimeAgo) // a write ends that has the turn
 	c.s.leaving()
@@ -70,6 +71,9 @@ func (c *netConn) read() {
 			if room != nil {
 				<-room
 			}
+		}
+		if late, ok := errors.AsType[net.Error](err); ok && late.Timeout() && c.halted() {
+			continue
 		}
 		if errors.Is(err, io.EOF) {
 			if answered := c.lastTurn(); answered != nil {
@@ -97,9 +101,32 @@ func (c *netConn) takeTurn(p []byte) (room <-chan struct{}, goesOn bool) {
 	if c.s.full() {
 		c.room = make(chan struct{})
 		room = c.room
+		c.s.rest(c.still())
 	}
 	return room, !c.s.finished()
 }
+
+// halted is what a read does that was ended by halt: it waits while the server is suspended. It reports whether the session
+// goes on.
+func (c *netConn) halted() bool {
+	c.turn.Lock()
+	var room chan struct{}
+	if c.s.full() {
+		room = make(chan struct{})
+		c.room = room
+		c.s.rest(c.still())
+	}
+	c.turn.Unlock()
+	if room != nil {
+		<-room
+	} else {
+		c.nc.SetReadDeadline(time.Time{})
+	}
+	return !c.s.finished() // asked last, for who ends the client sets the deadline after that
+}
+
+// still reports whether nothing is being read or written. It is called with the turn.
+func (c *netConn) still() bool { return (c.room != nil || c.answered != nil) && !c.writing.Load() }
 
 // lastTurn gives the session a turn when the client has hung up. What is returned is closed when the client is answered
 // to the end; it is nil if it is already.
@@ -150,6 +177,7 @@ func (c *netConn) settle(owner bool) {
 			close(c.room)
 			c.room = nil
 		}
+		c.s.rest(c.still())
 		if !owner || c.wishes.CompareAndSwap(seen, 0) {
 			return
 		}
@@ -196,19 +224,29 @@ var aLongTimeAgo = time.Unix(1, 0)
 
 // cut ends by deadline what Close could block on, for TLS says good-bye.
 func (c *netConn) cut() {
+	c.abrupt.Store(true)
 	c.nc.SetDeadline(aLongTimeAgo)
 	c.wake()
+}
+
+// close says good-bye in TLS, but to who was cut: that could take seconds.
+func (c *netConn) close() {
+	if c.abrupt.Load() {
+		socketOf(c.nc).Close()
+		return
+	}
+	c.nc.Close()
 }
 
 // peerOf words the ends of a connection as Redis does: clients of a unix socket are "path:0".
 func peerOf(nc net.Conn) peer {
 	local := nc.LocalAddr()
-	p := peer{addr: nc.RemoteAddr().String(), local: local.String(), fd: -1}
+	p := peer{addr: nc.RemoteAddr().String(), local: local.String(), fd: -1, origin: originOf(nc.RemoteAddr()), subject: subjectOf(nc)}
 	if local.Network() == "unix" {
 		p.local += ":0"
 		p.addr, p.unix = p.local, true
 	}
-	if socket, ok := nc.(syscall.Conn); ok {
+	if socket, ok := socketOf(nc).(syscall.Conn); ok {
 		if raw, err := socket.SyscallConn(); err == nil {
 			raw.Control(func(fd uintptr) { p.fd = int(fd) })
 		}

@@ -31,15 +31,21 @@ func serve(t testing.TB, v *Server) (dial func() *client) {
 	return serveOn(t, v, "tcp", "127.0.0.1:0")
 }
 
-func serveOn(t testing.TB, v *Server, network, addr string) (dial func() *client) {
+func serveFront(t testing.TB, v *Server, front *Front, network, addr string) (dial func() *client) {
 	t.Helper()
 	l, err := net.Listen(network, addr)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveAt(t, v, front, l)
+}
+
+// serveAt does what serveFront does, on a listener.
+func serveAt(t testing.TB, v *Server, front *Front, l net.Listener) (dial func() *client) {
+	t.Helper()
 	v.portable = v.portable || portable
 	served := make(chan error, 1)
-	go func() { served <- v.Serve(l) }()
+	go func() { served <- v.ServeOn(l, front) }()
 	t.Cleanup(func() {
 		if !v.draining.Load() {
 			now, cancel := context.WithCancel(context.Background())
@@ -55,7 +61,7 @@ func serveOn(t testing.TB, v *Server, network, addr string) (dial func() *client
 	})
 	return func() *client {
 		t.Helper()
-		nc, err := net.Dial(network, l.Addr().String())
+		nc, err := net.Dial(l.Addr().Network(), l.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -230,7 +236,7 @@ func TestAReadThatFailsEndsAWriteThatBlocks(t *testing.T) {
 	here, there := net.Pipe()
 	writing := make(chan struct{}, 10)
 	f := &faulty{there, func() { writing <- struct{}{} }, make(chan struct{})}
-	v.connect(f)
+	v.connect(f, plain)
 	c := newClient(t, here)
 	go c.Write(requests("BLPOP k 0"))
 	await(t, b.parked, "outstanding command").s.Out.Push([]byte("+nobody reads this\r\n"))
@@ -246,7 +252,7 @@ func TestPushesDoNotStarveCommands(t *testing.T) {
 	b := newStub(t)
 	v := &Server{Backend: b}
 	here, there := net.Pipe()
-	v.connect(&faulty{there, func() { v.registry.get(1).Out.Push([]byte("+pushed\r\n")) }, nil})
+	v.connect(&faulty{there, func() { v.registry.get(1).Out.Push([]byte("+pushed\r\n")) }, nil}, plain)
 	c := newClient(t, here)
 	for range 3 { // each write is followed by another, without end
 		go c.Write(requests("PING"))

@@ -3,13 +3,13 @@ package resp
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/omniproxy/omniproxy/resp/acl"
 	"github.com/omniproxy/omniproxy/resp/wire"
 )
 
@@ -19,6 +19,21 @@ type Events struct {
 	Disconnected func(client string)
 	Dropped      func(client string, err error) // ended for a protocol error, a limit or a panic; Disconnected follows
 	AcceptFailed func(err error)                // the listener goes on
+	// HandshakeFailed tells of a connection that did not become a client; nobody was connected yet.
+	HandshakeFailed func(client string, err error)
+	UsersUnsaved    func(err error) // ACL SAVE failed
+}
+
+func (e *Events) usersUnsaved(err error) {
+	if e.UsersUnsaved != nil {
+		e.UsersUnsaved(err)
+	}
+}
+
+func (e *Events) handshakeFailed(client string, err error) {
+	if e.HandshakeFailed != nil {
+		e.HandshakeFailed(client, err)
+	}
 }
 
 func (e *Events) dropped(s *Session, err error) {
@@ -34,6 +49,10 @@ type Server struct {
 	// Validation judges writes behind the filters; nil = none.
 	Validation *Validation
 	Events     Events
+	// Users may log in at listeners that have none of their own; nil is the default user alone. See [Server.AllUsers].
+	Users *acl.Users
+	// Audit is told of commands and logins; nil = none.
+	Audit *Audit
 	// Forward leaves it to the backend to refuse commands that the table does not know or finds wrong: it has a server
 	// behind it, which may know more. Filters do not see commands that the table does not know.
 	Forward bool
@@ -42,12 +61,16 @@ type Server struct {
 	BaseID int64
 
 	maxClients atomic.Int64 // 0 means Redis' default
-	password   atomic.Pointer[password]
-	users      Users
+	usersOnce  sync.Once
 	registry   registry
 	pause      Pause
 	idle       idleLimit
 	counters   counters
+	lobby      lobby
+	memory     memory
+	origins    origins
+	handshakes handshakes
+	suspension suspension
 
 	mu        sync.Mutex
 	listeners []net.Listener
@@ -55,23 +78,6 @@ type Server struct {
 	loops     loops
 	portable  bool        // package net serves every client, whatever the system has
 	draining  atomic.Bool // set under mu
-}
-
-// SetPassword asks every client that connects from now on for a password, as Redis' requirepass does; "" for none.
-func (v *Server) SetPassword(pass string) {
-	if pass == "" {
-		v.password.Store(nil)
-		return
-	}
-	v.password.Store(&password{text: pass, hash: sha256.Sum256([]byte(pass))})
-}
-
-// Password returns what SetPassword was told.
-func (v *Server) Password() string {
-	if p := v.password.Load(); p != nil {
-		return p.text
-	}
-	return ""
 }
 
 // SetMaxClients changes how many clients are served at a time. Who is connected stays.
@@ -90,14 +96,17 @@ func (v *Server) Addr() net.Addr {
 // ErrClosed is what Serve returns after Drain.
 var ErrClosed = errors.New("server closed")
 
-// Serve accepts clients on l until Drain. An accept that fails for want of file descriptors is tried again with back-off.
-func (v *Server) Serve(l net.Listener) error {
+// ServeOn accepts clients on l until Drain; front says what holds for them. An accept that fails for want of file
+// descriptors is tried again with back-off.
+func (v *Server) ServeOn(l net.Listener, front *Front) error {
 	v.mu.Lock()
-	if v.draining.Load() {
+	if v.draining.Load() || v.suspension.begun {
 		v.mu.Unlock()
 		return ErrClosed
 	}
 	v.listeners = append(v.listeners, l)
+	v.suspension.accepting.Add(1)
+	defer v.suspension.accepting.Done()
 	v.mu.Unlock()
 	const shortest, longest = 5 * time.Millisecond, time.Second
 	for pause := shortest; ; {
@@ -105,7 +114,7 @@ func (v *Server) Serve(l net.Listener) error {
 		switch {
 		case err == nil:
 			pause = shortest
-			v.connect(nc)
+			v.receive(nc, front)
 		case errors.Is(err, net.ErrClosed):
 			return ErrClosed
 		default:
@@ -129,15 +138,9 @@ type carrier interface {
 }
 
 // connect starts a session, unless there are too many or the server is going.
-func (v *Server) connect(nc net.Conn) {
-	var c carrier
-	if !v.portable {
-		c = v.loops.carrier(v, nc)
-	}
-	if c == nil {
-		c = &netConn{nc: nc}
-	}
-	s, err := v.admit(c, peerOf(nc))
+func (v *Server) connect(nc net.Conn, front *Front) {
+	c := v.carrier(nc)
+	s, err := v.admit(c, peerOf(nc), front)
 	if err != nil {
 		refuse(nc, err)
 		return
@@ -148,22 +151,46 @@ func (v *Server) connect(nc net.Conn) {
 	c.start()
 }
 
+// carrier chooses the transport of a connection.
+func (v *Server) carrier(nc net.Conn) (c carrier) {
+	if !v.portable {
+		c = v.loops.carrier(v, nc)
+	}
+	if c == nil {
+		c = &netConn{nc: nc}
+	}
+	return c
+}
+
 // admit makes a session, or returns why there is none.
-func (v *Server) admit(c carrier, p peer) (*Session, error) {
+func (v *Server) admit(c carrier, p peer, front *Front) (*Session, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.draining.Load() {
 		return nil, wire.ErrRestarting
 	}
-	if now, _ := v.registry.counts(); int64(now) >= cmp.Or(v.maxClients.Load(), defaultMaxClients) {
+	if v.crowded() {
 		v.counters.rejected.Add(1)
 		return nil, errMaxClients
 	}
-	s := newSession(v, c, p)
+	s := newSession(v, front, c, p)
 	c.carry(s)
 	v.registry.add(s)
 	v.clients.Add(1)
+	s.register()
+	if pause := v.origins.pause(p.origin); pause > 0 {
+		s.slowDown(pause)
+	}
 	return s, nil
+}
+
+// crowded reports whether there is no room for another client. A stranger who has waited long makes room; while it is on
+// its way out there may be a few more than the limit says. The caller holds mu.
+func (v *Server) crowded() bool {
+	now, _ := v.registry.counts()
+	now += v.handshakes.underWay
+	most := int(cmp.Or(v.maxClients.Load(), defaultMaxClients))
+	return now >= most && (now >= most+most/8+16 || !v.lobby.makeRoom())
 }
 
 // goodbye is a transport's last word about a session.
@@ -204,6 +231,7 @@ func (v *Server) Drain(ctx context.Context) {
 	select {
 	case <-left:
 	case <-ctx.Done():
+		v.lobby.close()
 		for _, s := range v.registry.all() {
 			s.Kill()
 		}

@@ -60,7 +60,7 @@ func TestNobodyIsAdmittedDuringADrain(t *testing.T) {
 	v := &Server{Backend: newStub(t)}
 	v.draining.Store(true)
 	here, there := net.Pipe()
-	go v.connect(there)
+	go v.connect(there, plain)
 	c := newClient(t, here)
 	c.expect(restarting)
 	c.expectEnd()
@@ -120,7 +120,7 @@ func TestWhoSeesTheEndIsForgotten(t *testing.T) {
 	v := &Server{Backend: newStub(t)}
 	for range 100 {
 		here, there := net.Pipe()
-		v.connect(there)
+		v.connect(there, plain)
 		c := newClient(t, here)
 		c.send(requests("QUIT"))
 		c.expect("+OK\r\n")

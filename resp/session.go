@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/omniproxy/omniproxy/resp/acl"
 	"github.com/omniproxy/omniproxy/resp/command"
 	"github.com/omniproxy/omniproxy/resp/wire"
 )
@@ -32,6 +33,14 @@ type transport interface {
 	// cut makes every reading and writing of the connection end soon; what was not written is lost. It never blocks and
 	// may be called from any goroutine, more than once.
 	cut()
+
+	// movable reports whether another process could go on with the connection.
+	movable() bool
+	// halt makes a read end that waits for bytes, where that is needed to bring the client to rest. It may be called from any
+	// goroutine, more than once.
+	halt()
+	// part ends the service of a client that has come to rest without ending its connection; ok is false where that cannot be.
+	part() (m Moved, ok bool)
 }
 
 // Session is one client, free of I/O. Its transport feeds it; its backend answers it.
@@ -40,12 +49,15 @@ type Session struct {
 	Client Client // who this is, as CLIENT LIST shows it
 
 	server    *Server
+	front     *Front
 	transport transport
 	conn      Conn
 	reader    wire.Reader
 	limits    limits
 	batch     []Command
 	marks     []wire.Mark
+	rights    *acl.Rights // that the batch is judged by
+	judgment  acl.Judge
 	again     int // how many of the next commands the filters have seen
 
 	// Read and written with the turn only.
@@ -59,7 +71,11 @@ type Session struct {
 	closing atomic.Bool // nothing more is done; close when Out is empty
 	gone    atomic.Bool // the client left or was killed
 
+	dismissed atomic.Bool // the client alone is drained
+	resting   atomic.Bool // another process can take it over: see rest
+
 	stranger atomic.Bool // the server behind this one asks it for a password
+	bounds   bounds
 
 	// Guarded by Pause.mu.
 	held  *list.Element // its place among those whom CLIENT PAUSE holds back; nil if it has none
@@ -70,20 +86,22 @@ type Session struct {
 // it may leave unread.
 type limits struct {
 	stranger, open wire.Limits
+	strangerOut    int
 	out            int
 }
 
 func defaultLimits() limits {
-	l := limits{stranger: wire.DefaultLimits(), open: wire.DefaultLimits(), out: 1 << 30}
+	l := limits{stranger: wire.DefaultLimits(), open: wire.DefaultLimits(), strangerOut: 2 << 20, out: 1 << 30}
 	l.stranger.Unauthenticated = true
 	return l
 }
 
-func newSession(v *Server, t transport, p peer) *Session {
-	s := &Session{server: v, transport: t, limits: defaultLimits()}
+func newSession(v *Server, front *Front, t transport, p peer) *Session {
+	s := &Session{server: v, front: front, transport: t, limits: defaultLimits()}
 	s.Out.wake, s.Out.kill = t.wake, s.Kill
 	s.Client.init(v.BaseID+v.registry.nextID(), p, time.Now())
-	s.Client.authenticated = v.open()
+	s.newcomer()
+	s.reader.Room = s.room
 	s.conn = v.Backend.Connect(s)
 	return s
 }
@@ -120,7 +138,12 @@ func (s *Session) Closing() bool { return s.closing.Load() || s.gone.Load() }
 
 // Draining tells a backend that nothing must be left outstanding any more: the time to wait is over. It is true before
 // [Backend.Drain] is called.
-func (s *Session) Draining() bool { return s.server.draining.Load() }
+func (s *Session) Draining() bool {
+	return s.server.suspension.stage.Load() != notSuspended || s.sentAway()
+}
+
+// sentAway reports whether the client is to be told that the server restarts.
+func (s *Session) sentAway() bool { return s.server.draining.Load() || s.dismissed.Load() }
 
 // Lend returns the bytes of a command in hand, its Raw, so that they stay valid for ever: the copy of a large one is saved.
 // It is called during Do.
@@ -148,6 +171,10 @@ func (s *Session) feed(p []byte) {
 		return
 	}
 	s.Client.heard(time.Now())
+	if len(p) > 0 && p[0] == tlsRecord && s.reader.Pending() == 0 {
+		s.fail(errTLS)
+		return
+	}
 	s.reader.Feed(p)
 	s.proceed()
 }
@@ -163,6 +190,8 @@ func (s *Session) resume() {
 	}
 	if !s.waiting && (s.hungUp.Load() || s.reader.Pending() > 0) {
 		s.proceed()
+	} else if resumed {
+		s.register()
 	}
 	if resumed {
 		s.server.pause.passed(s)
@@ -182,7 +211,9 @@ func (s *Session) hangUp() {
 func (s *Session) proceed() {
 	s.Client.pending.Store(int64(s.reader.Pending()))
 	s.run()
-	s.reader.Keep()
+	if err := s.reader.Keep(); err != nil && !s.Closing() {
+		s.fail(err)
+	}
 	pending := s.reader.Pending()
 	s.Client.pending.Store(int64(pending))
 	switch {
@@ -190,20 +221,30 @@ func (s *Session) proceed() {
 		s.fail(errQueryLimit)
 	case s.waiting && !s.following && s.hungUp.Load():
 		s.Kill()
+	case !s.Closing() && s.register():
+		s.account()
 	}
 }
 
 // run takes commands until there are no more, one is outstanding, or the session is closing. Replies may pile up
 // meanwhile: many clients send all their commands before they read the first reply.
 func (s *Session) run() {
-	for !s.waiting && !s.Closing() {
-		err := s.read()
+	for !s.waiting && !s.Closing() && !s.suspended() && !s.bounds.slowed.Load() {
+		most := 1
+		if s.reader.Pending() > 0 {
+			if most = s.allowed(); most == 0 {
+				return
+			}
+		}
+		err := s.read(most)
 		if len(s.batch) == 0 {
 			s.ranDry(err)
 			return
 		}
-		if s.Out.Len() > s.limits.out {
+		if unread := s.Out.Len(); unread > s.limits.out || unread > s.limits.strangerOut && s.isStranger() {
 			s.fail(errOutLimit)
+			return
+		} else if unread > heavy && !s.account() {
 			return
 		}
 		s.do()
@@ -223,21 +264,23 @@ func (s *Session) do() {
 	taken, progress := s.conn.Do(s.batch)
 	s.inBackend = false
 	s.waiting, s.following = progress != Done, progress == Following
+	s.spend(taken)
 	if s.again = len(s.batch) - taken; s.again > 0 {
 		s.reader.Rewind(s.marks[taken])
 	}
 	clear(s.batch) // or an idle client would keep its last arguments alive
 }
 
-// read collects the next batch. It ends before what ends the session, and behind a command that changes what the next
+// read collects the next batch, of so many commands at the most. It ends before what ends the session, and behind a command that changes what the next
 // one is judged by. An error is met again by the next read, when everything before it has been done.
-func (s *Session) read() error {
+func (s *Session) read(most int) error {
 	s.batch, s.marks = s.batch[:0], s.marks[:0]
+	s.rights = s.Client.rights()
 	limits := &s.limits.open
-	if !s.Client.authenticated || s.stranger.Load() {
+	if s.isStranger() {
 		limits = &s.limits.stranger
 	}
-	for len(s.batch) < batchCommands {
+	for len(s.batch) < most {
 		mark := s.reader.Mark()
 		args, raw, ok, err := s.reader.Next(limits)
 		if err != nil || !ok {
@@ -250,7 +293,10 @@ func (s *Session) read() error {
 		s.batch, s.marks = append(s.batch, Command{Args: args, Raw: raw, Again: len(s.batch) < s.again}), append(s.marks, mark)
 		c := &s.batch[len(s.batch)-1]
 		s.judge(c)
-		if !s.Client.authenticated || c.Refused == nil && c.Spec != nil && c.Spec.Effect == command.ConnLane {
+		if a := s.server.Audit; a != nil {
+			a.judged(s, c)
+		}
+		if !s.Authenticated() || c.Refused == nil && c.Spec != nil && c.Spec.Effect == command.ConnLane {
 			return nil
 		}
 	}
@@ -259,32 +305,45 @@ func (s *Session) read() error {
 
 // judge decides whether a command may be done at all, in Redis' order of checks.
 func (s *Session) judge(c *Command) {
-	if s.Draining() && s.Client.Multi.Load() < 0 { // a transaction under way may come to its end
+	if s.sentAway() && s.Client.Multi.Load() < 0 { // a transaction under way may come to its end
 		c.Refused = wire.ErrRestarting
 		s.restarting = true
 		return
 	}
+	if names := s.Listener().Names; names != nil {
+		if names.apply(c); c.Refused != nil {
+			return
+		}
+	}
 	c.Spec, c.Refused = command.Check(c.Args)
 	if c.Refused != nil {
 		s.Client.observe(c.Args)
-		if !s.server.Forward || !s.Client.authenticated {
+		if !s.server.Forward || !s.Authenticated() || !s.rights.Unlimited() {
 			return
 		}
-		c.Refused = nil
 		if c.Spec == nil {
+			if !s.Listener().strict() {
+				c.Refused = nil
+			}
 			return // what the filters look at is not known
 		}
+		c.Refused = nil
 	}
-	if !s.Client.authenticated && !c.Spec.Flags.Has(command.NoAuth) {
+	if !c.Spec.Flags.Has(command.NoAuth) && !s.Authenticated() {
 		c.Refused = wire.ErrNoAuth
 		if c.Spec.Name == "EXEC" {
 			c.Refused = wire.ExecAbort(wire.ErrNoAuth)
 		}
 		return
 	}
-	for _, filter := range s.server.Filters {
-		if filter(s, c); c.Refused != nil {
-			return
+	if s.permit(s.rights, c); c.Refused != nil {
+		return
+	}
+	for _, filters := range [2][]Filter{s.Listener().Filters, s.server.Filters} {
+		for _, filter := range filters {
+			if filter(s, c); c.Refused != nil {
+				return
+			}
 		}
 	}
 	if v := s.server.Validation; v != nil {
@@ -334,7 +393,9 @@ func (s *Session) survivePanic() {
 // full reports whether the transport should stop reading, for what was read waits for a server behind this one. It is
 // called with the turn.
 func (s *Session) full() bool {
-	return s.server.Forward && s.waiting && s.reader.Pending() > mostUndone && !s.Gone()
+	ahead := s.server.Forward && s.waiting && s.reader.Pending() > mostUndone
+	ahead = ahead || s.bounds.slowed.Load() && s.reader.Pending() > 0
+	return ahead && !s.Gone() || s.suspended() && !s.Closing()
 }
 
 // mostUndone is how many bytes a client may be ahead of a server behind this one.
@@ -355,6 +416,7 @@ func (s *Session) leaving() {
 // left is the transport's last call, with the session's turn: nothing will run any more.
 func (s *Session) left() {
 	s.server.pause.leave(s)
+	s.release()
 	s.conn.Close()
 	s.server.registry.remove(s)
 }

@@ -58,7 +58,7 @@ func TestAKilledClientDoesNothingMore(t *testing.T) {
 func TestWhoIsKilledIsNotListed(t *testing.T) {
 	a, _ := connect(t)
 	b := &hand{}
-	b.s = newSession(a.s.server, b, peer{addr: "peer:2", local: "here:2"})
+	b.s = newSession(a.s.server, plain, b, peer{addr: "peer:2", local: "here:2"})
 	a.s.server.registry.add(b.s)
 	a.turn(requests("CLIENT KILL ID 2", "CLIENT KILL ID 2", "CLIENT KILL peer:2", "CLIENT LIST ID 2", "CLIENT LIST TYPE normal"))
 	said := a.said()

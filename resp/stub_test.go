@@ -86,6 +86,7 @@ type stub struct {
 	slow     chan *stubConn // clients whose TYPE is being done
 	goOn     chan struct{}  // ends one TYPE
 	drained  chan struct{}  // closed by Drain
+	drain    sync.Once
 	handlers map[string]ConnectionHandler
 }
 
@@ -110,7 +111,7 @@ type stubConn struct {
 }
 
 func (b *stub) Connect(s *Session) Conn          { return &stubConn{stub: b, s: s} }
-func (b *stub) Drain()                           { close(b.drained) }
+func (b *stub) Drain()                           { b.drain.Do(func() { close(b.drained) }) }
 func (b *stub) Shutdown(_ context.Context) error { return nil }
 
 func (c *stubConn) Do(batch []Command) (taken int, p Progress) {

@@ -3,6 +3,7 @@ package resp
 import (
 	"cmp"
 	"net"
+	"slices"
 	"sync/atomic"
 )
 
@@ -34,6 +35,27 @@ func (t Traffic) Since(before Traffic) Traffic {
 // counters are those of [Traffic] that the transports move.
 type counters struct {
 	rejected, input, output, reads, writes, protocolErrors atomic.Int64
+
+	denied [len(denialReasons)]atomic.Int64
+}
+
+// denialReasons are those of ACL LOG.
+var denialReasons = [...]string{"command", "key", "channel", "auth"}
+
+func (c *counters) deny(reason string) {
+	if i := slices.Index(denialReasons[:], reason); i >= 0 {
+		c.denied[i].Add(1)
+	}
+}
+
+// Denials returns how often users were not allowed something, by the reason that ACL LOG gives: command, key, channel or auth,
+// which is a login. It may be called by any goroutine.
+func (v *Server) Denials() map[string]int64 {
+	all := map[string]int64{}
+	for i, reason := range denialReasons {
+		all[reason] = v.counters.denied[i].Load()
+	}
+	return all
 }
 
 func (c *counters) read(n int) {

@@ -1,6 +1,7 @@
 package resp
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -36,10 +37,9 @@ func ParseReaction(text string) (Reaction, bool) {
 // Validation judges writes by the rules of package keyspace, before they are done and each by itself: it never reads. What
 // a client is told when its write is done stays as it is.
 type Validation struct {
-	checker   keyspace.Checker
-	general   Reaction
-	reactions map[keyspace.ID]Reaction
-	report    func(v Violation, more int64)
+	checker keyspace.Checker
+	now     atomic.Pointer[policy] // nil while everything is ignored
+	report  func(v Violation, more int64)
 
 	judged, refused, unchecked atomic.Int64 // writes to keys that may be OmniDaemon's, but for judged: those that broke a rule
 
@@ -47,6 +47,12 @@ type Validation struct {
 	counts   map[keyspace.ID]int64
 	recent   []*Violation // the last to happen stands last
 	reported map[keyspace.ID]*reporting
+}
+
+// policy is what becomes of each rule.
+type policy struct {
+	general   Reaction
+	reactions map[keyspace.ID]Reaction
 }
 
 // Violation is a rule broken at one place, once or more.
@@ -64,14 +70,18 @@ type reporting struct {
 	skipped int64
 }
 
-// NewValidation judges with checker. A rule's own reaction comes before the general one; where that is [Enforce], rules of
-// the least severity warn. report, which may be nil, is told of what is warned of or refused, of each rule at most once in
+// NewValidation judges with checker and reacts as React is told. report, which may be nil, is told of what is warned of or refused, of each rule at most once in
 // some seconds; more is how often the rule was broken and not reported since the last time.
 func NewValidation(checker keyspace.Checker, general Reaction, own map[keyspace.ID]Reaction, report func(v Violation, more int64)) *Validation {
-	v := &Validation{
-		checker: checker, general: general, reactions: map[keyspace.ID]Reaction{}, report: report,
-		counts: map[keyspace.ID]int64{}, reported: map[keyspace.ID]*reporting{},
-	}
+	v := &Validation{checker: checker, report: report, counts: map[keyspace.ID]int64{}, reported: map[keyspace.ID]*reporting{}}
+	v.React(general, own)
+	return v
+}
+
+// React changes what becomes of writes from now on. A rule's own reaction comes before the general one; where that is
+// [Enforce], rules of the least severity warn.
+func (v *Validation) React(general Reaction, own map[keyspace.ID]Reaction) {
+	p, idle := &policy{general, map[keyspace.ID]Reaction{}}, true
 	for _, rule := range keyspace.Rules() {
 		reaction, ok := own[rule.ID]
 		if !ok {
@@ -79,37 +89,42 @@ func NewValidation(checker keyspace.Checker, general Reaction, own map[keyspace.
 				reaction = Warn
 			}
 		}
-		v.reactions[rule.ID] = reaction
+		p.reactions[rule.ID] = reaction
+		idle = idle && reaction == Ignore
 	}
-	return v
+	if idle {
+		p = nil
+	}
+	v.now.Store(p)
 }
 
 // Filter is the [Filter] that judges.
 func (v *Validation) Filter(s *Session, c *Command) {
-	if !c.Spec.Flags.Has(command.Write) && c.Spec.Categories&command.CatScripting == 0 {
+	p := v.now.Load()
+	if p == nil || !c.Spec.Flags.Has(command.Write) && c.Spec.Categories&command.CatScripting == 0 {
 		return
 	}
 	found, unchecked := v.checker.Check(c.Args)
 	if unchecked && !c.Again {
 		v.unchecked.Add(1)
 	}
-	found = slices.DeleteFunc(found, func(f keyspace.Finding) bool { return v.reactions[f.Rule] == Ignore })
+	found = slices.DeleteFunc(found, func(f keyspace.Finding) bool { return p.reactions[f.Rule] == Ignore })
 	if len(found) == 0 {
 		return
 	}
 	for _, f := range found {
-		if v.reactions[f.Rule] == Enforce {
+		if p.reactions[f.Rule] == Enforce {
 			c.Refused = wire.Error(f.Reply())
 			break
 		}
 	}
 	if !c.Again {
-		v.note(s, found, c.Refused != nil)
+		v.note(s, found, p, c.Refused != nil)
 	}
 }
 
 // note counts, remembers and reports one write.
-func (v *Validation) note(s *Session, found []keyspace.Finding, refused bool) {
+func (v *Validation) note(s *Session, found []keyspace.Finding, p *policy, refused bool) {
 	v.judged.Add(1)
 	if refused {
 		v.refused.Add(1)
@@ -119,7 +134,7 @@ func (v *Validation) note(s *Session, found []keyspace.Finding, refused bool) {
 	defer v.mu.Unlock()
 	for _, f := range found {
 		v.counts[f.Rule]++
-		if v.reactions[f.Rule] < Warn {
+		if p.reactions[f.Rule] < Warn {
 			continue
 		}
 		violation := v.remember(f, now)
@@ -164,18 +179,35 @@ func (v *Validation) tell(violation Violation, now time.Time) {
 	r.next, r.skipped = now.Add(reportPause), 0
 }
 
+// ValidationCounts are what a Validation has counted.
+type ValidationCounts struct {
+	Rules              map[keyspace.ID]int64 // how often each was broken
+	Refused, Unchecked int64                 // writes
+}
+
+// Counts returns the counts of now.
+func (v *Validation) Counts() ValidationCounts {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return ValidationCounts{maps.Clone(v.counts), v.refused.Load(), v.unchecked.Load()}
+}
+
 // violations answers OMNIPROXY VIOLATIONS: a map of the reaction, how many writes broke a rule, how many of them were
 // refused, how many could not be judged, how often each rule was broken, and the last violations, the latest first.
 func violations(s *Session, w *wire.Writer, _ [][]byte) error {
 	v := s.server.Validation
-	if v == nil {
+	var p *policy
+	if v != nil {
+		p = v.now.Load()
+	}
+	if p == nil {
 		return wire.Error("ERR writes are not judged: omniproxy runs with --validate off")
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	w.Map(6)
 	w.BulkString("validate")
-	w.BulkString(v.general.String())
+	w.BulkString(p.general.String())
 	for _, count := range []struct {
 		name string
 		n    int64

@@ -39,8 +39,8 @@ func (w completionWord) script(app *kong.Application) (string, error) {
 func fillTemplate(page string, data any) (string, error) {
 	page += ".tmpl"
 	t, err := template.New(page).Funcs(template.FuncMap{
-		"about": flagHelp, "brief": brief, "choices": choices, "kind": valueKind, "others": others, "quoted": quoted,
-		"roff": roff, "title": valueTitle, "usage": usage,
+		"about": flagHelp, "brief": brief, "cell": cell, "choices": choices, "kind": valueKind, "others": others, "quoted": quoted,
+		"reloads": reloads, "roff": roff, "scope": scopeOf, "title": valueTitle, "usage": usage,
 	}).ParseFS(templates, "templates/"+page)
 	if err != nil {
 		return "", err

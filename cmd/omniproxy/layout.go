@@ -67,11 +67,8 @@ func (l Layout) rules() string {
 	return strings.Join(words, ",")
 }
 
-// validation returns what judges writes; nil for nothing.
+// validation returns what judges writes. A reload tells it to react in another way.
 func (s Settings) validation(log *zap.Logger) *resp.Validation {
-	if s.Layout.General == resp.Ignore && len(s.Layout.Rules) == 0 {
-		return nil
-	}
 	checker := keyspace.Checker{Layout: keyspace.Layout{Prefix: s.Prefix}}
 	return resp.NewValidation(checker, s.Layout.General, s.Layout.Rules, func(v resp.Violation, more int64) {
 		text := "a write breaks the key layout"

@@ -5,28 +5,10 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-	"go.uber.org/zap/zapcore"
 
 	"github.com/omniproxy/omniproxy/jsonbackend"
 	"github.com/omniproxy/omniproxy/resp"
 )
-
-// newLogger writes lines for people to standard error.
-func newLogger(level string) (*zap.Logger, error) {
-	at, err := zapcore.ParseLevel(level)
-	if err != nil {
-		return nil, fmt.Errorf("log level: %w", err)
-	}
-	config := zap.NewDevelopmentConfig()
-	config.Level = zap.NewAtomicLevelAt(at)
-	config.DisableCaller = true
-	config.DisableStacktrace = true
-	config.Development = false
-	config.EncoderConfig.EncodeTime = zapcore.TimeEncoderOfLayout("2006-01-02 15:04:05.000")
-	config.EncoderConfig.EncodeDuration = zapcore.StringDurationEncoder
-	config.EncoderConfig.ConsoleSeparator = " "
-	return config.Build()
-}
 
 // mostKeysNamed is how many keys a log line names.
 const mostKeysNamed = 20
@@ -99,12 +81,21 @@ func storeEvents(log *zap.Logger, env string) jsonbackend.Events {
 }
 
 func serverEvents(log *zap.Logger) resp.Events {
+	dropped, failed := sparsely(), sparsely()
 	return resp.Events{
 		Connected:    func(client string) { log.Debug("connected", zap.String("client", client)) },
 		Disconnected: func(client string) { log.Debug("disconnected", zap.String("client", client)) },
 		Dropped: func(client string, err error) {
-			log.Warn("dropped a client", zap.String("client", client), zap.Error(err))
+			dropped.do(func(skipped int64) {
+				log.Warn("dropped a client", zap.String("client", client), zap.Error(err), skippedLines(skipped))
+			})
+		},
+		HandshakeFailed: func(client string, err error) {
+			failed.do(func(skipped int64) {
+				log.Warn("a TLS handshake failed", zap.String("client", client), zap.Error(err), skippedLines(skipped))
+			})
 		},
 		AcceptFailed: func(err error) { log.Error("cannot accept a client; trying again", zap.Error(err)) },
+		UsersUnsaved: func(err error) { log.Error("cannot save users", zap.Error(err)) },
 	}
 }

@@ -27,6 +27,11 @@ func run(args []string) int {
 	switch inv.Word {
 	case "help", "rules", "explain", "completion", "man":
 		fmt.Print(inv.Text)
+	case "config":
+		fmt.Print(inv.Text)
+		if inv.Action == "check" {
+			return checkConfig(inv.Listeners, inv.Warnings, os.Stdout, os.Stderr)
+		}
 	case "version":
 		fmt.Println(versionLine())
 	case "check":
@@ -40,7 +45,10 @@ func run(args []string) int {
 		defer stop()
 		return inv.runTool(ctx, thisConsole())
 	default:
-		return serve(inv.Settings)
+		if onlyChecked() {
+			return checkConfig(inv.Listeners, inv.Warnings, os.Stdout, os.Stderr)
+		}
+		return serve(inv)
 	}
 	return exitOK
 }

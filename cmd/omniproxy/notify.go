@@ -9,12 +9,13 @@ import (
 
 // States that a service manager is told of, in the words of sd_notify(3).
 const (
-	stateReady    = "READY=1"
-	stateStopping = "STOPPING=1"
+	stateReady     = "READY=1"
+	stateReloading = "RELOADING=1"
+	stateStopping  = "STOPPING=1"
 )
 
-// announceReady tells whoever started this process that clients can connect at bound.
-func announceReady(s Settings, log *zap.Logger, bound Address) {
+// announceReady tells whoever started this process that clients can connect where it is bound.
+func announceReady(s Settings, log *zap.Logger, bound []Address) {
 	if err := writeReadyFile(s.ReadyFile, bound); err != nil {
 		log.Error("ready file", zap.Error(err))
 	}

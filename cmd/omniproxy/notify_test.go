@@ -37,15 +37,12 @@ func manager(t *testing.T) func() string {
 }
 
 func TestTheServiceManagerIsToldOfStartAndStop(t *testing.T) {
-	for args, serve := range map[string]func(Settings, *zap.Logger, <-chan os.Signal) int{
-		"--dir=" + t.TempDir():                           serveJSON,
-		"--backend=redis --upstream=redis://127.0.0.1:1": serveProxy,
-	} {
+	for _, args := range []string{"--dir=" + t.TempDir(), "--backend=redis --upstream=redis://127.0.0.1:1"} {
 		next := manager(t)
 		signals := make(chan os.Signal, 1)
 		s := settingsOf(t, "--listen=127.0.0.1:0 "+args, "")
 		ended := make(chan int, 1)
-		go func() { ended <- serve(s, zap.NewNop(), signals) }()
+		go func() { ended <- newProcess([]Settings{s}, zap.NewNop(), zap.NewAtomicLevel(), signals).run() }()
 		if got := next(); got != stateReady {
 			t.Errorf("%s: %q, want %q", args, got, stateReady)
 		}

@@ -42,6 +42,14 @@ func fakeMachine(env ...string) machine {
 	}
 }
 
+// first returns the settings of the first listener, which are zero if there is none.
+func first(inv invocation) Settings {
+	if len(inv.Listeners) == 0 {
+		return Settings{}
+	}
+	return inv.Listeners[0]
+}
+
 // settingsOf parses a command line of serve that is expected to be right.
 func settingsOf(t *testing.T, args, env string) Settings {
 	t.Helper()
@@ -52,12 +60,12 @@ func settingsOf(t *testing.T, args, env string) Settings {
 	if inv.Word != "serve" {
 		t.Fatalf("omniproxy %s asks for %q", args, inv.Word)
 	}
-	return inv.Settings
+	return first(inv)
 }
 
 const overTLS = "--backend=redis --upstream=rediss://h"
 
-// precedence has a row for each flag but the two of the password and the two of a certificate, which have tests of their own.
+// precedence has a row for each flag but those of the password and of certificates, which have tests of their own.
 var precedence = []struct {
 	flag     string
 	fallback string // OmniDaemon's variable
@@ -118,14 +126,46 @@ var precedence = []struct {
 		get: func(s Settings) any { return s.PinTime }, want: [4]string{"5m0s", "1s", "-1ns", "3m0s"}},
 	{flag: "idle-time", args: "--backend=redis", values: [3]string{"1s", "2s", "3m"},
 		get: func(s Settings) any { return s.IdleTime }, want: [4]string{"1m0s", "1s", "2s", "3m0s"}},
+	{flag: "metrics-listen", values: [3]string{"127.0.0.1:9380", "unix:/m", ":0"},
+		get: func(s Settings) any { return s.MetricsListen }, want: [4]string{"", "127.0.0.1:9380", "unix:/m", ":0"}},
+	{flag: "pprof", args: "--metrics-listen=:0", values: [3]string{"true", "1", "yes"},
+		get: func(s Settings) any { return s.Pprof }, want: [4]string{"false", "true", "true", "true"}},
+	{flag: "drain-delay", args: "--metrics-listen=:0", values: [3]string{"1s", "2s", "3m"},
+		get: func(s Settings) any { return s.DrainDelay }, want: [4]string{"0s", "1s", "2s", "3m0s"}},
+	{flag: "log-format", values: [3]string{"json", "json", "json"},
+		get: func(s Settings) any { return s.LogFormat }, want: [4]string{"text", "json", "json", "json"}},
 	{flag: "drain-timeout", values: [3]string{"2s", "3s", "30s"},
 		get: func(s Settings) any { return s.Drain }, want: [4]string{"1s", "2s", "3s", "30s"}},
-	{flag: "max-clients", args: "--backend=redis", values: [3]string{"1", "20000", "3"},
+	{flag: "max-clients", values: [3]string{"1", "20000", "3"},
 		get: func(s Settings) any { return s.MaxClients }, want: [4]string{"10000", "1", "20000", "3"}},
+	{flag: "tls-client-ca", args: "--tls-cert=a --tls-key=b", values: [3]string{"a", "b", "c"},
+		get: func(s Settings) any { return s.ServerTLS }, want: [4]string{"{a b }", "{a b a}", "{a b b}", "{a b c}"}},
+	{flag: "auth-timeout", values: [3]string{"1s", "0", "3m"},
+		get: func(s Settings) any { return s.AuthTimeout }, want: [4]string{"30s", "1s", "0s", "3m0s"}},
+	{flag: "max-unauthenticated", values: [3]string{"1", "2", "3"},
+		get: func(s Settings) any { return s.Limits.Strangers }, want: [4]string{"0", "1", "2", "3"}},
+	{flag: "unauthenticated-memory", values: [3]string{"1", "0", "3kb"},
+		get: func(s Settings) any { return s.Limits.StrangerMemory }, want: [4]string{"67108864", "1", "0", "3072"}},
+	{flag: "client-memory", values: [3]string{"1", "0", "3kb"},
+		get: func(s Settings) any { return s.Limits.Memory }, want: [4]string{"1073741824", "1", "0", "3072"}},
+	{flag: "connection-rate", values: [3]string{"1", "0.5", "3"},
+		get: func(s Settings) any { return s.Arrivals }, want: [4]string{"0", "1", "0.5", "3"}},
+	{flag: "rate-limit", values: [3]string{"1", "0.5", "3"},
+		get: func(s Settings) any { return s.Rate }, want: [4]string{"0", "1", "0.5", "3"}},
+	{flag: "deny", values: [3]string{"get", "set, get", "set"},
+		get: func(s Settings) any { return s.Names != nil && s.Names.Denies("get") }, want: [4]string{"false", "true", "true", "false"}},
+	{flag: "rename", values: [3]string{"get=a", "get=b", "get=c"},
+		get: func(s Settings) any { return s.Names != nil }, want: [4]string{"false", "true", "true", "true"}},
+	{flag: "refuse-writes", values: [3]string{"true", "1", "yes"},
+		get: func(s Settings) any { return s.RefuseWrites }, want: [4]string{"false", "true", "true", "true"}},
+	{flag: "audit", values: [3]string{"a", "b", "-"},
+		get: func(s Settings) any { return s.Audit }, want: [4]string{"", "a", "b", "-"}},
+	{flag: "audit-commands", args: "--audit=a", values: [3]string{"get", "@all", "auth,@read"},
+		get: func(s Settings) any { return s.AuditCommands }, want: [4]string{"[@admin @dangerous auth]", "[get]", "[@all]", "[auth @read]"}},
 	{flag: "buffers", args: "--backend=redis", values: [3]string{"1", "2KB", "3gb"},
 		get: func(s Settings) any { return s.Buffers }, want: [4]string{"268435456", "1", "2048", "3221225472"}},
-	{flag: "users-file", args: "--backend=redis", values: [3]string{"a", "b", "c"},
-		get: func(s Settings) any { return s.UsersFile + s.Auth }, want: [4]string{"passthrough", "aterminate", "bterminate", "cterminate"}},
+	{flag: "users", args: "--backend=redis", values: [3]string{"a", "b", "c"},
+		get: func(s Settings) any { return s.Users + s.Auth }, want: [4]string{"passthrough", "aterminate", "bterminate", "cterminate"}},
 	{flag: "upstream-ca", args: overTLS, values: [3]string{"a", "b", "c"},
 		get: func(s Settings) any { return s.TLS.CA }, want: [4]string{"", "a", "b", "c"}},
 	{flag: "upstream-sni", args: overTLS, values: [3]string{"a", "b", "c"},
@@ -146,14 +186,14 @@ func TestTheCommandLineWinsThenOwnVariablesThenOmniDaemons(t *testing.T) {
 				t.Errorf("%s, %q %q: %v", tt.flag, args, env, err)
 				return
 			}
-			if got := fmt.Sprint(tt.get(inv.Settings)); got != tt.want[given] {
+			if got := fmt.Sprint(tt.get(first(inv))); got != tt.want[given] {
 				t.Errorf("%s, %q %q: %q, want %q", tt.flag, args, env, got, tt.want[given])
 			}
 			source := ""
 			if given > 0 {
 				source = tt.flag + " from " + names[3-given]
 			}
-			if got := inv.Settings.Sources(); source == "" && strings.Contains(got, tt.flag+" from") || !strings.Contains(got, source) {
+			if got := first(inv).Sources(); source == "" && strings.Contains(got, tt.flag+" from") || !strings.Contains(got, source) {
 				t.Errorf("%s, %q %q: sources %q, want %q", tt.flag, args, env, got, source)
 			}
 		}
@@ -170,7 +210,7 @@ func TestTheCommandLineWinsThenOwnVariablesThenOmniDaemons(t *testing.T) {
 }
 
 func TestEveryFlagIsInThePrecedenceTable(t *testing.T) {
-	tested := map[string]string{"requirepass": "", "requirepass-file": "", "upstream-cert": "", "upstream-key": ""}
+	tested := map[string]string{"config": "", "requirepass": "", "requirepass-file": "", "tls-cert": "", "tls-key": "", "upstream-cert": "", "upstream-key": ""}
 	for _, row := range precedence {
 		tested[row.flag] = row.fallback
 	}
@@ -243,10 +283,10 @@ func TestPasswordComesFromWordOrFile(t *testing.T) {
 		if got := fmt.Sprint(err); tt.err != "" && got != tt.err || tt.err == "" && err != nil {
 			t.Errorf("%s omniproxy %s: error %v, want %s", tt.env, tt.args, err, tt.err)
 		}
-		if got := string(inv.Settings.Password); got != tt.want {
+		if got := string(first(inv).Password); got != tt.want {
 			t.Errorf("%s omniproxy %s: password %q, want %q", tt.env, tt.args, got, tt.want)
 		}
-		if got := inv.Settings.Sources(); got != tt.source {
+		if got := first(inv).Sources(); got != tt.source {
 			t.Errorf("%s omniproxy %s: sources %q, want %q", tt.env, tt.args, got, tt.source)
 		}
 	}
@@ -303,7 +343,7 @@ func TestOmniDaemonsRedisURLNeverMakesItProxyToItself(t *testing.T) {
 			}
 			continue
 		}
-		s := inv.Settings
+		s := first(inv)
 		if err != nil || s.Backend != tt.backend || string(s.Upstream) != tt.upstream || s.Note != tt.note {
 			t.Errorf("%s omniproxy %s: %s %s, note %q, error %v", tt.env, tt.args, s.Backend, s.Upstream, s.Note, err)
 		}
@@ -325,7 +365,7 @@ func TestErrorsAreOneLineAndSayWhatToDo(t *testing.T) {
 		{"--backend redis", "OMNIPROXY_UPSTREAM_CA=c", "OMNIPROXY_UPSTREAM_CA=c: TLS needs rediss:// in --upstream"},
 		{"--backend redis --upstream redis://:pw@h?dial_timeout=1s", "", "--upstream=redis://:***@h?dial_timeout=1s: of a URL's options only db and skip_verify count here; timeouts and limits are flags"},
 		{"--backend redis --requirepass pw --auth passthrough", "", "--auth=passthrough leaves passwords to Redis, --requirepass does not: choose one"},
-		{"--backend redis --users-file f --auth passthrough", "", "--auth=passthrough leaves passwords to Redis, --users-file does not: choose one"},
+		{"--backend redis --users f --auth passthrough", "", "--auth=passthrough leaves passwords to Redis, --users does not: choose one"},
 		{"--backend redis --auth redis", "", "--auth=redis: choose terminate or passthrough"},
 		{"--backend redis --lanes 0", "", "--lanes=0: give a number from 1 on"},
 		{"--backend redis --max-clients=-1", "", "--max-clients=-1: give a number from 1 on"},

@@ -2,12 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"net"
-	"os"
+	"slices"
 	"strings"
-	"time"
 
 	"go.uber.org/zap"
 
@@ -15,52 +12,24 @@ import (
 	"github.com/omniproxy/omniproxy/resp"
 )
 
-// serveProxy stands in front of a Redis until SIGINT or SIGTERM and returns the exit code.
-func serveProxy(s Settings, log *zap.Logger, signals <-chan os.Signal) int {
-	listener, err := listen(s.Listen)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "omniproxy:", err)
-		return exitFailed
-	}
-	defer listener.Close()
-	bound := Address{s.Listen.Network, listener.Addr().String()}
-	server := &resp.Server{Filters: s.filters(log), Validation: s.validation(log), Events: serverEvents(log), Forward: true, BaseID: 1 << 40}
-	server.SetPassword(string(s.Password))
-	server.SetMaxClients(int64(s.MaxClients))
-	backend, err := openProxy(s, log, bound, server)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "omniproxy:", err)
-		return exitUsage
-	}
-	server.Backend = backend
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
-	announceReady(s, log, bound)
-	return endProxy(s, backend, server, log, signals, failed)
+// proxy is the redis backend of a service.
+type proxy struct {
+	*passthrough.Backend
 }
 
-// openProxy reads the files that the settings name and begins to look for Redis.
-func openProxy(s Settings, log *zap.Logger, bound Address, server *resp.Server) (*passthrough.Backend, error) {
-	if s.UsersFile != "" {
-		users, err := readUsers(s.UsersFile)
-		if err != nil {
-			return nil, err
-		}
-		server.SetUsers(users)
-	}
-	complete, err := s.TLS.load()
-	if err != nil {
-		return nil, err
-	}
+// openProxy makes the backend, which begins to look for Redis, and its server.
+func (v *service) openProxy() error {
+	s, log := v.settings, v.log
+	server := &resp.Server{Users: v.doors[0].files.users, Validation: s.validation(log), Events: serverEvents(log), Forward: true, BaseID: 1 << 40}
+	s.limit(server)
 	s.caution(log)
 	pool := passthrough.Session
 	if s.Pool == "shared" {
 		pool = passthrough.Shared
 	}
-	here := thisMachine()
-	return passthrough.Open(passthrough.Options{
+	b, err := passthrough.Open(passthrough.Options{
 		URL:          string(s.Upstream),
-		TLSConfig:    complete,
+		TLSConfig:    v.doors[0].files.upstreamTLS,
 		Pool:         pool,
 		Lanes:        s.Lanes,
 		Pins:         s.Pins,
@@ -72,9 +41,25 @@ func openProxy(s Settings, log *zap.Logger, bound Address, server *resp.Server) 
 		QueueTimeout: s.QueueTimeout,
 		ReadTimeout:  s.ReadTimeout,
 		DrainTimeout: s.Drain,
-		Self:         func(a net.Addr) bool { return here.reaches(bound, a.Network(), a.String()) },
-		Events:       proxyEvents(s, log, bound),
+		Self:         v.leadsHere(),
+		Adding:       v.metrics.Adding(),
+		Events:       v.metrics.ProxyEvents(proxyEvents(s, log, v.doors[0].bound)),
 	})
+	if err != nil {
+		return usageError{err}
+	}
+	server.Backend = b
+	v.metrics.ServesRedis(server, b, unseen(log))
+	v.server, v.backend = server, proxy{b}
+	return nil
+}
+
+// leadsHere returns what tells whether an address is that of a door.
+func (v *service) leadsHere() func(net.Addr) bool {
+	here := thisMachine()
+	return func(a net.Addr) bool {
+		return slices.ContainsFunc(v.doors, func(d *door) bool { return here.reaches(d.bound, a.Network(), a.String()) })
+	}
 }
 
 // caution warns of what was asked for and is not safe.
@@ -82,46 +67,23 @@ func (s Settings) caution(log *zap.Logger) {
 	if s.Upstream.hasPassword() && s.followed.of("upstream").onCommandLine() {
 		log.Warn("process lists show the password in --upstream: set OMNIPROXY_UPSTREAM instead")
 	}
+	if s.scriptsPassDenied {
+		log.Warn("Redis runs scripts, which may call what --deny takes away: deny @scripting, too")
+	}
 	if s.TLS.SkipVerify {
 		log.Warn("the upstream's certificate is not checked: whoever is on the way can read and change everything")
 	}
 }
 
-// endProxy waits for the end and lets clients go.
-func endProxy(s Settings, backend *passthrough.Backend, server *resp.Server, log *zap.Logger, signals <-chan os.Signal, failed <-chan error) int {
-	var err error
-	select {
-	case sig := <-signals:
-		log.Info("stopping; a second signal stops at once", zap.Stringer("signal", sig))
-	case err = <-failed:
-	}
-	notify(log, stateStopping)
-	done := make(chan error, 1)
-	go func() {
-		drain, cancel := context.WithTimeout(context.Background(), s.Drain)
-		defer cancel()
-		server.Drain(drain)
-		done <- backend.Shutdown(context.Background())
-	}()
-	for begun, over := time.Now(), time.After(s.Drain+shutdownTime); ; {
-		select {
-		case shutdown := <-done:
-			if err = errors.Join(err, shutdown); err != nil {
-				log.Error("stopped", zap.Error(err))
-				return exitFailed
-			}
-			log.Info("stopped")
-			return exitOK
-		case <-signals:
-			if time.Since(begun) < sameStop {
-				continue
-			}
-		case <-over:
-		}
-		log.Error("stopped before clients were let go")
-		return exitForced
-	}
-}
+// load has nothing to wait for: commands wait for Redis.
+func (proxy) load() error { return nil }
+
+// announce leaves it to the first event, which tells of Redis, too.
+func (proxy) announce() {}
+
+func (p proxy) shutdown() error { return p.Shutdown(context.Background()) }
+
+func (proxy) sync() error { return nil }
 
 // shownUpstream is where Redis is, without what is secret or optional.
 func shownUpstream(s Settings) string {

@@ -14,10 +14,9 @@ import (
 // Proxy are the settings of the redis backend; on json they are zero.
 type Proxy struct {
 	Pool                                string // session or shared
-	Lanes, Pins, MaxClients             int
+	Lanes, Pins                         int
 	Buffers                             int64  // bytes
 	Auth                                string // terminate or passthrough
-	UsersFile                           string // "" = none
 	TLS                                 UpstreamTLS
 	DialTimeout, QueueTimeout, IdleTime time.Duration
 	ReadTimeout, PinTime                time.Duration // negative for ever
@@ -42,7 +41,6 @@ func (w serveWord) proxy(g given, s Settings) (p Proxy, err error) {
 	if p.Auth, err = w.auth(g, s); err != nil {
 		return Proxy{}, err
 	}
-	p.UsersFile = w.UsersFile
 	p.TLS = UpstreamTLS{w.UpstreamCA, w.UpstreamCert, w.UpstreamKey, w.UpstreamSNI, w.UpstreamSkipVerify || skipsVerify(string(s.Upstream))}
 	return p, p.TLS.check(g, string(s.Upstream))
 }
@@ -53,8 +51,8 @@ func (w serveWord) auth(g given, s Settings) (string, error) {
 	switch {
 	case s.Password != "":
 		ours = "--requirepass"
-	case w.UsersFile != "":
-		ours = "--users-file"
+	case w.Users != "":
+		ours = "--users"
 	}
 	switch {
 	case w.Auth == "" && (ours != "" || s.Upstream.hasPassword()):
@@ -76,7 +74,7 @@ func (w serveWord) proxyLimits(g given) (p Proxy, err error) {
 	for _, n := range []struct {
 		flag, text string
 		to         *int
-	}{{"lanes", w.Lanes, &p.Lanes}, {"pins", w.Pins, &p.Pins}, {"max-clients", w.MaxClients, &p.MaxClients}} {
+	}{{"lanes", w.Lanes, &p.Lanes}, {"pins", w.Pins, &p.Pins}} {
 		if *n.to, err = strconv.Atoi(n.text); err != nil || *n.to < 1 {
 			return Proxy{}, fmt.Errorf("%s: give a number from 1 on", g.of(n.flag))
 		}

@@ -30,9 +30,15 @@ type RedisURL string
 func (u RedisURL) String() string { return redact(string(u)) }
 
 // hasPassword reports whether the URL carries one.
-func (u RedisURL) hasPassword() bool {
+func (u RedisURL) hasPassword() bool { return u.password() != "" }
+
+// password returns it, "" if there is none.
+func (u RedisURL) password() string {
 	o, err := redis.ParseURL(string(u))
-	return err == nil && o.Password != ""
+	if err != nil {
+		return ""
+	}
+	return o.Password
 }
 
 // GoString keeps %#v from showing the password.

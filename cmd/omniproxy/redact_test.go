@@ -40,7 +40,7 @@ func TestNoPasswordIsEverPrinted(t *testing.T) {
 			Upstream: RedisURL(rapid.SampledFrom([]string{"redis://u:" + password + "@h:1", "redis://:" + password + "@h?db=1"}).Draw(t, "url")),
 		}
 		for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
-			for _, value := range []any{s, &s, []Settings{s}, s.Password, s.Upstream, setting{"upstream", "REDIS_URL", string(s.Upstream), true}} {
+			for _, value := range []any{s, &s, []Settings{s}, s.Password, s.Upstream, setting{flag: "upstream", origin: "REDIS_URL", value: string(s.Upstream)}} {
 				text := fmt.Sprintf(format, value)
 				if format == "%#v" && strings.HasPrefix(fmt.Sprintf("%T", value), "main.setting") {
 					continue // holds what the user wrote; only its String is shown to anybody

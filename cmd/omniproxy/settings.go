@@ -15,17 +15,21 @@ type Settings struct {
 	Listen    Address
 	ReadyFile string        // "" = none
 	Password  Secret        // "" = none
+	Users     string        // the file of users; "" = none
 	Drain     time.Duration // how long a drain waits for clients
 	MaxBlock  MaxBlock
 	Layout    Layout
 	Backend   string   // json or redis
 	Upstream  RedisURL // "" if Backend is json
 	Data
+	Front
 	Proxy
+	Observability
 	LogLevel string // debug, info, warn or error
 	Note     string // why the environment was not followed, for the start line; "" if it was
 
-	followed given // what was given, took effect and is not the default
+	followed given    // what was given, took effect and is not the default
+	reading  *reading // what all this was made from
 }
 
 // Data are the settings of what is served. Only Prefix concerns the redis backend.
@@ -85,6 +89,7 @@ func parseDB(text string) (db int, err error) {
 func (w serveWord) settings(g given, m machine) (s Settings, err error) {
 	s = Settings{
 		ReadyFile: w.ReadyFile,
+		Users:     w.Users,
 		Data:      Data{Dir: w.Dir, Prefix: w.Prefix, ReadOnly: w.ReadOnly, Ephemeral: w.Ephemeral},
 	}
 	if s.Listen, err = parseAddress(w.Listen); err != nil {
@@ -102,6 +107,9 @@ func (w serveWord) settings(g given, m machine) (s Settings, err error) {
 	if s.Layout, err = w.layout(g, s); err != nil {
 		return Settings{}, err
 	}
+	if s.Front, err = w.front(g, s); err != nil {
+		return Settings{}, err
+	}
 	if s.Backend == "redis" {
 		if s.Proxy, err = w.proxy(g, s); err != nil {
 			return Settings{}, err
@@ -115,6 +123,9 @@ func (w serveWord) settings(g given, m machine) (s Settings, err error) {
 	}
 	if s.LogLevel, err = oneOf(w.LogLevel, "debug", "info", "warn", "error"); err != nil {
 		return Settings{}, fmt.Errorf("%s: %w", g.of("log-level"), err)
+	}
+	if s.Observability, err = w.observability(g); err != nil {
+		return Settings{}, err
 	}
 	if s.DB, err = parseDB(w.DB); err != nil {
 		return Settings{}, fmt.Errorf("%s: %w", g.of("db"), err)
@@ -136,7 +147,7 @@ func (w serveWord) settings(g given, m machine) (s Settings, err error) {
 
 // follow drops from g what is the default and what something else overruled.
 func (s Settings) follow(g given) given {
-	byFile := g.of("requirepass-file").origin != "" && !g.of("requirepass").onCommandLine()
+	byFile := passwordFromFile(g)
 	return slices.DeleteFunc(slices.Clone(g), func(f setting) bool {
 		switch f.flag {
 		case "backend":
@@ -160,14 +171,18 @@ func (s Settings) follow(g given) given {
 func (w serveWord) password(g given) (Secret, error) {
 	word, file := g.of("requirepass"), g.of("requirepass-file")
 	switch {
-	case file.origin == "":
+	case !passwordFromFile(g):
 		return Secret(w.Requirepass), nil
-	case word.origin != "" && word.onCommandLine() == file.onCommandLine():
+	case word.rank == file.rank:
 		return "", fmt.Errorf("%s and %s both set the password: choose one", word.origin, file.origin)
-	case word.onCommandLine():
-		return Secret(w.Requirepass), nil
 	}
 	return readPassword(file)
+}
+
+// passwordFromFile reports whether --requirepass-file counts, rather than --requirepass.
+func passwordFromFile(g given) bool {
+	file := g.of("requirepass-file")
+	return file.origin != "" && file.rank >= g.of("requirepass").rank
 }
 
 // readPassword reads the file that a setting names. The line break that editors leave at its end is not part of the

@@ -1,79 +1,107 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 
-	"github.com/omniproxy/omniproxy/resp"
+	"github.com/omniproxy/omniproxy/resp/acl"
 )
 
-// readUsers reads the users of --users-file. The lines are those of Redis' ACL files, as far as they say who may log in:
-//
-//	user alice on >password #5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8 ~* &* +@all
-//
-// A user who may do less than everything is Redis' business. Errors quote no word, for it could be a password.
-func readUsers(path string) (resp.Users, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("--users-file: %w", err)
+// readUsers returns who may log in: as --users says, and --requirepass. Errors name lines and quote no password.
+func (s Settings) readUsers() (*acl.Users, error) {
+	if s.Users == "" {
+		users := acl.NewUsers(nil)
+		users.SetPassword(string(s.Password))
+		return users, nil
 	}
-	users := resp.Users{}
-	number := 0
-	for line := range strings.Lines(string(text)) {
-		number++
-		words := strings.Fields(line)
-		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
-			continue
-		}
-		if err := addUser(users, words); err != nil {
-			return nil, fmt.Errorf("--users-file=%s:%d: %w", path, number, err)
-		}
+	users := acl.NewUsers(usersFile(s.Users))
+	users.SetPassword(string(s.Password))
+	if _, err := users.Load(nil); err != nil {
+		told, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "ERR "), acl.NothingChanged)
+		return nil, fmt.Errorf("--users: %s", strings.TrimRight(told, ". "))
 	}
-	if len(users) == 0 {
-		return nil, fmt.Errorf("--users-file=%s: nobody may log in; write lines such as: user NAME on >PASSWORD", path)
+	enterable := func(u *acl.User) bool { return u.Rights().Enterable() }
+	switch {
+	case !slices.ContainsFunc(users.All(), enterable):
+		return nil, fmt.Errorf("--users=%s: nobody may log in; write lines such as: user NAME on >PASSWORD ~* &* +@all", s.Users)
+	case s.Password != "" && users.Login(acl.DefaultName, []byte(s.Password)) == nil:
+		return nil, fmt.Errorf("--users=%s: it says who the default user is, and --requirepass does: choose one", s.Users)
+	case users.Open():
+		if err := protectedMode(s.Listen.String(), false); err != nil {
+			return nil, fmt.Errorf("--users=%s: the default user needs no password: %w", s.Users, err)
+		}
 	}
 	return users, nil
 }
 
-// addUser reads a line.
-func addUser(users resp.Users, words []string) error {
-	if words[0] != "user" || len(words) < 2 {
-		return fmt.Errorf("write: user NAME on >PASSWORD")
+// usersFile is a file of users, by its path.
+type usersFile string
+
+// mostUsersText is as many bytes of users as are read.
+const mostUsersText = 64 << 20
+
+// Name is the path as it was given.
+func (f usersFile) Name() string { return string(f) }
+
+func (f usersFile) Read() ([]byte, error) {
+	file, err := os.Open(string(f))
+	if err != nil {
+		return nil, err
 	}
-	name := words[1]
-	if _, twice := users[name]; twice {
-		return fmt.Errorf("the user of this line has another one already")
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, mostUsersText+1))
+	if len(text) > mostUsersText {
+		return nil, errors.New("the file is too large")
 	}
-	if name == "default" {
-		return fmt.Errorf("the default user's password is --requirepass")
+	return text, err
+}
+
+// Write replaces the file, or what it is a link to: after a crash it is the old one or the new one. Its mode stays; a new one
+// is for the owner alone.
+func (f usersFile) Write(text []byte) (err error) {
+	path := string(f)
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
 	}
-	on := false
-	var sums [][sha256.Size]byte
-	for i, word := range words[2:] {
-		switch {
-		case word == "on" || word == "off":
-			on = word == "on"
-		case word[0] == '>' && len(word) > 1:
-			sums = append(sums, sha256.Sum256([]byte(word[1:])))
-		case word[0] == '#' && len(word) == 1+2*sha256.Size:
-			sum, err := hex.DecodeString(word[1:])
-			if err != nil {
-				return fmt.Errorf("word %d: a # is followed by a SHA-256 sum in hexadecimal", i+3)
-			}
-			sums = append(sums, [sha256.Size]byte(sum))
-		case strings.Contains(" ~* allkeys &* allchannels +@all allcommands sanitize-payload ", " "+word+" "):
-		default:
-			return fmt.Errorf("word %d is none of on, off, >PASSWORD, #SHA256, ~*, &* and +@all: users have all rights here; to give less leave them to Redis with --auth passthrough", i+3)
+	part, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.part")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(part.Name())
 		}
+	}()
+	_, err = part.Write(text)
+	if info, stat := os.Stat(path); stat == nil && err == nil {
+		err = part.Chmod(info.Mode().Perm())
 	}
-	switch {
-	case on && len(sums) == 0:
-		return fmt.Errorf("give the user a password: >PASSWORD")
-	case on:
-		users[name] = sums
+	if err == nil {
+		err = part.Sync()
 	}
-	return nil
+	if err = errors.Join(err, part.Close()); err != nil {
+		return err
+	}
+	if err = os.Rename(part.Name(), path); err != nil {
+		return err
+	}
+	return syncDirectory(filepath.Dir(path))
+}
+
+// syncDirectory makes a renaming last. Windows has no such thing.
+func syncDirectory(path string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }

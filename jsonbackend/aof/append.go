@@ -186,6 +186,7 @@ func (l *Log) put(b []byte) error {
 		l.tail.Truncate(l.tail.length)
 		return fmt.Errorf("write append-only file: %w", err)
 	}
+	l.mark.writes.Add(1)
 	l.tail.length += int64(len(b))
 	l.mark.size.Add(int64(len(b)))
 	return nil

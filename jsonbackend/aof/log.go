@@ -47,6 +47,8 @@ type Options struct {
 	Policy Policy
 	Keep   time.Duration // how long files stay that a rewrite has replaced; 0 = DefaultKeep
 	Disk   disk.Disk     // nil = the operating system's
+
+	Synced func(took time.Duration) // is told of each sync of increments that succeeded; it must not block, and may be nil
 }
 
 // ErrClosed is the fate of units that come after Close.
@@ -85,6 +87,7 @@ type marks struct {
 	written atomic.Uint64 // the last unit in the file
 	synced  atomic.Uint64 // the last unit on the disk
 	size    atomic.Int64  // of base and increments, in bytes
+	writes  atomic.Int64  // to increments
 	syncs   atomic.Int64  // of increments
 	waited  atomic.Int64  // units that were released by one
 }
@@ -142,6 +145,7 @@ func open(d folder, o Options, r Replay) (*Log, Report, error) {
 		}
 	}
 	l := &Log{keep: o.Keep, dir: dir}
+	l.syncer.told = o.Synced
 	l.SetPolicy(o.Policy)
 	if l.keep == 0 {
 		l.keep = DefaultKeep
@@ -317,6 +321,7 @@ type Stats struct {
 	Err      error // aof_last_write_status
 	Lost     bool  // a sync failed: only a rewrite helps
 
+	Writes int64 // to increments
 	Syncs  int64 // of increments
 	Waited int64 // units whose release waited for one of them
 
@@ -345,6 +350,7 @@ func (l *Log) Stats() Stats {
 		Buffered:        len(l.pending.buf),
 		Unsynced:        l.mark.synced.Load() < l.mark.written.Load(),
 		Err:             l.Err(),
+		Writes:          l.mark.writes.Load(),
 		Syncs:           l.mark.syncs.Load(),
 		Waited:          l.mark.waited.Load(),
 		Rewrites:        l.rewrite.begun,

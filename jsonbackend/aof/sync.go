@@ -73,10 +73,14 @@ func (l *Log) syncTail() error {
 	if f := l.fault.Load(); f != nil && (f.lost || f.closed) {
 		return f.err
 	}
+	begun := time.Now()
 	if err := l.tail.Sync(); err != nil {
 		return l.fail(&fault{err: fmt.Errorf("sync append-only file: %w", err), lost: true})
 	}
 	l.mark.syncs.Add(1)
+	if l.syncer.told != nil {
+		l.syncer.told(time.Since(begun))
+	}
 	return nil
 }
 
@@ -91,7 +95,8 @@ func (l *Log) wakeSyncer() {
 // syncer is the goroutine that syncs for all who wait.
 type syncer struct {
 	wake chan struct{}
-	stop func() // ends it, after a last look at who waits
+	stop func()                   // ends it, after a last look at who waits
+	told func(took time.Duration) // of each sync, whoever does it; nil: nobody is
 
 	turn     sync.Mutex    // held by the one who syncs for others; taken before any lock of the log
 	took     time.Duration // the last sync

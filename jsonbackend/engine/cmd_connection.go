@@ -22,7 +22,8 @@ func connectionHandlers() handlers {
 	for name, answer := range resp.ConnectionHandlers() {
 		h[name] = func(c *Call) error { return answer(c.conn.s, c.Reply, c.Args) }
 	}
-	h["AUTH"], h["HELLO"] = logDenied(h["AUTH"]), logDenied(h["HELLO"])
+	h["ACL CAT"] = func(c *Call) error { return resp.ACLCategories(c.Reply, c.Args, c.engine.Supports) }
+	h["ACL HELP"] = containerHelp
 	pause := h["CLIENT PAUSE"]
 	h["CLIENT PAUSE"] = func(c *Call) error {
 		c.engine.pause = c.conn.s.Server().Pause()
@@ -135,7 +136,7 @@ func (e *Engine) tellMonitors(from *Conn, args [][]byte) {
 }
 
 // secret reports whether the i-th word of a command is a credential: what follows AUTH, as a command or as an option of
-// HELLO, and what CONFIG SET says of a password.
+// HELLO, what CONFIG SET says of a password, and all of ACL SETUSER.
 func secret(args [][]byte, i int) bool {
 	is := func(i int, name string) bool { return strings.EqualFold(string(args[i]), name) }
 	switch {
@@ -143,6 +144,8 @@ func secret(args [][]byte, i int) bool {
 		return i > 0
 	case is(0, "HELLO"):
 		return i > 2 && is(i-1, "AUTH") || i > 3 && is(i-2, "AUTH")
+	case is(0, "ACL") && len(args) > 1 && is(1, "SETUSER"):
+		return i > 1
 	case is(0, "CONFIG") && len(args) > 1 && is(1, "SET"):
 		return i > 2 && i%2 == 1 && isCredential(args[i-1])
 	}

@@ -280,6 +280,9 @@ func xadd(c *Call) error {
 	}
 	c.added(id, t.by != trimNothing, trimmed, s.Len(), at)
 	c.id(id.StreamID)
+	if added := c.engine.opts.Added; added != nil && c.conn != nil {
+		added(c.Tx.db.id, key, pairs)
+	}
 	return nil
 }
 

@@ -119,6 +119,11 @@ func exec(c *Call) error {
 	conn.unwatch()
 	c.Reply.Array(len(queue))
 	for _, q := range queue {
+		if err := conn.s.MayStill(q.spec, q.args); err != nil {
+			c.engine.stats.fail(err)
+			c.Reply.Error(err)
+			continue
+		}
 		conn.call(q.spec, q.args, nil)
 	}
 	conn.endMulti()

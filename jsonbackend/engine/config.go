@@ -72,9 +72,14 @@ var configEffects = map[string]func(c *Call, text string) error{
 		c.engine.events, _ = parseEventClasses(text)
 		return nil
 	},
-	"tracking-table-max-keys":           limit(func(e *Engine) *int { return &e.tracking.most }),
-	"slowlog-log-slower-than":           wide(func(e *Engine) *int64 { return &e.slowlog.slowerThan }),
-	"acllog-max-len":                    wide(func(e *Engine) *int64 { return &e.denied.maxLen }),
+	"tracking-table-max-keys": limit(func(e *Engine) *int { return &e.tracking.most }),
+	"slowlog-log-slower-than": wide(func(e *Engine) *int64 { return &e.slowlog.slowerThan }),
+	"acllog-max-len": func(c *Call, text string) error {
+		n, err := strconv.ParseInt(text, 10, 64)
+		c.conn.s.Users().Log.SetMost(n)
+		return err
+	},
+	"acl-pubsub-default":                func(c *Call, text string) error { c.conn.s.Users().SetAllChannels(text == "allchannels"); return nil },
 	"slowlog-max-len":                   wide(func(e *Engine) *int64 { return &e.slowlog.maxLen }),
 	"latency-monitor-threshold":         wide(func(e *Engine) *int64 { return &e.latency.threshold }),
 	"latency-tracking":                  func(c *Call, text string) error { c.engine.stats.histograms = text == "yes"; return nil },
@@ -103,11 +108,10 @@ var configEffects = map[string]func(c *Call, text string) error{
 
 // setPassword is requirepass. Who listens beyond this machine keeps a password, as at the start.
 func setPassword(c *Call, text string) error {
-	addr, tcp := c.conn.s.Server().Addr().(*net.TCPAddr)
-	if text == "" && tcp && !addr.IP.IsLoopback() {
+	if text == "" && c.conn.s.Server().Exposed() {
 		return wire.ReasonPasswordNeeded
 	}
-	c.conn.s.Server().SetPassword(text)
+	c.conn.s.Users().SetPassword(text)
 	return nil
 }
 
@@ -138,7 +142,7 @@ func refused(why wire.Reason) func(*Call, string) error {
 
 // configured returns what CONFIG GET shows of the parameters whose truth is elsewhere: in the server and with the host.
 func (c *Call) configured() map[string]string {
-	texts := map[string]string{"requirepass": c.conn.s.Server().Password()}
+	texts := map[string]string{"requirepass": c.conn.s.Users().Password()}
 	if addr := c.conn.s.Server().Addr(); addr != nil {
 		if addr.Network() == "unix" {
 			texts["unixsocket"] = addr.String()

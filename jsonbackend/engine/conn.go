@@ -150,9 +150,13 @@ func (c *Conn) one(cmd *resp.Command) {
 		c.e.evictTracked()
 	}
 	mark := c.w.Len()
+	c.s.Rejudge(cmd)
 	c.s.Client.Last.Store(cmd.Spec)
 	switch err := c.refusal(cmd); {
 	case err != nil:
+		if err == cmd.Refused {
+			c.s.Denying(cmd)
+		}
 		c.spoiled = true
 		c.e.stats.reject(cmd.Spec, err)
 		if cmd.Spec != nil && cmd.Spec.Name == "EXEC" {
@@ -196,6 +200,14 @@ func (c *Conn) held(cmd *resp.Command) bool {
 
 // refusal is why the engine does not do a command now, in Redis' order of checks; nil if it does.
 func (c *Conn) refusal(cmd *resp.Command) error {
+	if !cmd.Denied.OK() { // what Redis asks before it asks who may do it
+		switch err := c.protected(cmd.Spec); {
+		case err != nil:
+			return err
+		case c.inMulti && cmd.Spec.Flags.Has(command.NoMulti):
+			return wire.ErrNotInMulti
+		}
+	}
 	switch {
 	case cmd.Refused != nil:
 		return cmd.Refused

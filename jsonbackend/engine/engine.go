@@ -28,6 +28,10 @@ type Options struct {
 	// StreamCap is the length that an XADD to the stream at key trims it to, beside what the XADD itself asks for.
 	StreamCap func(db int, key []byte) (maxLen int64, capped bool)
 
+	// Added is told, under the engine's lock, of each XADD of a client that was done: of the fields and their values in turn.
+	// They die with the call.
+	Added func(db int, key []byte, pairs [][]byte)
+
 	// Panicked reports a bug that was survived.
 	Panicked func(command string, reason any, stack []byte)
 
@@ -71,7 +75,6 @@ type Engine struct {
 	stats    stats
 	slowlog  slowlog
 	latency  latencyMonitor
-	denied   deniedLogins
 
 	atOnce   int           // how many elements a command goes through under the lock, for a reply that could be written later
 	encoding chan struct{} // has one item for each reply that is being written beside the clients
@@ -100,7 +103,7 @@ func New(opts Options) *Engine {
 		limits: value.DefaultLimits(), streamLimits: value.DefaultStreamLimits(), longest: 512 << 20, config: newConfig(),
 		waiting: map[int64]*waiter{}, monitors: map[*Conn]struct{}{}, tracking: newTracking(),
 	}
-	e.stats, e.slowlog, e.latency, e.denied = newStats(), newSlowlog(), newLatencyMonitor(), newDeniedLogins()
+	e.stats, e.slowlog, e.latency = newStats(), newSlowlog(), newLatencyMonitor()
 	e.tx.e = e
 	e.atOnce, e.encoding = manyElements, make(chan struct{}, encoders())
 	for i := range e.dbs {
@@ -108,7 +111,7 @@ func New(opts Options) *Engine {
 	}
 	for _, chapter := range []handlers{
 		connectionHandlers(), transactionHandlers, serverHandlers, keyHandlers, stringHandlers, hashHandlers, setHandlers,
-		zsetHandlers, listHandlers, streamHandlers, pubsubHandlers, slowlogHandlers, latencyHandlers, memoryHandlers, trackingHandlers, standaloneHandlers(), aclHandlers,
+		zsetHandlers, listHandlers, streamHandlers, pubsubHandlers, slowlogHandlers, latencyHandlers, memoryHandlers, trackingHandlers, standaloneHandlers(),
 	} {
 		for name, h := range chapter {
 			spec := command.Find(strings.ReplaceAll(name, " ", "|"))

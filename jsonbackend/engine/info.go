@@ -38,7 +38,8 @@ var infoSections = []struct {
 	{"Keyspace", true, (*Engine).infoKeyspace},
 }
 
-// info answers INFO [section...] (https://redis.io/commands/info). The host's own sections follow Redis'.
+// info answers INFO [section...] (https://redis.io/commands/info). The host's own sections follow Redis' where they are asked
+// for by name, or everything is.
 func info(c *Call) error {
 	asked := map[string]bool{}
 	for _, a := range c.Args[1:] {
@@ -55,7 +56,7 @@ func info(c *Call) error {
 		}
 	}
 	for _, s := range e.opts.Host.Sections() {
-		if wanted(s.Name) || byDefault {
+		if asked["everything"] || asked[strings.ToLower(s.Name)] {
 			sections = append(sections, s)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"slices"
 
+	"github.com/omniproxy/omniproxy/resp"
 	"github.com/omniproxy/omniproxy/resp/glob"
 )
 
@@ -26,6 +27,9 @@ var topicWords = [topicKinds]struct{ subscribed, unsubscribed, message string }{
 	pattern:      {"psubscribe", "punsubscribe", "pmessage"},
 	shardChannel: {"ssubscribe", "sunsubscribe", "smessage"},
 }
+
+// heard are the kinds as the session knows them.
+var heard = [topicKinds]resp.Topic{channel: resp.Channel, pattern: resp.Pattern, shardChannel: resp.ShardChannel}
 
 // topic is what at least one client subscribed to.
 type topic struct {
@@ -116,6 +120,7 @@ func (s *subscriber) subscribe(kind topicKind, name []byte) {
 	t.subscribers = append(t.subscribers, s)
 	s.topics[kind].add(t)
 	s.count()
+	s.conn.s.Client.Hear(heard[kind], string(name), true)
 }
 
 // unsubscribe does nothing if the client has not subscribed.
@@ -131,6 +136,7 @@ func (s *subscriber) unsubscribe(kind topicKind, name []byte) {
 		s.conn.e.topics[kind].remove(t)
 	}
 	s.count()
+	s.conn.s.Client.Hear(heard[kind], string(t.name), false)
 }
 
 // count tells the session, for CLIENT LIST and for PING.

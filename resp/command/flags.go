@@ -99,6 +99,9 @@ func categoryNamed(name []byte) Categories {
 	return 0
 }
 
+// Category returns the category of that name, in any case and without "@"; 0 if there is none.
+func Category(name string) Categories { return categoryNamed([]byte(name)) }
+
 // KeyFlags say how a command uses a key.
 type KeyFlags uint16
 

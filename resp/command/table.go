@@ -102,6 +102,9 @@ func RedisVersion() string { return table().version }
 // container before its subcommands.
 func All() iter.Seq[*Spec] { return slices.Values(table().all) }
 
+// Known iterates over those of [All] and omniproxy's own.
+func Known() iter.Seq[*Spec] { return slices.Values(slices.Concat(table().all, table().own)) }
+
 // Len is how many there are, omniproxy's own included.
 func Len() int { return len(table().all) + len(table().own) }
 

@@ -406,6 +406,8 @@ const (
 	ErrBulkLine Error = "ERR Protocol error: too big bulk count string"
 	// ErrBulkAuth: too long an argument from a client that must authenticate first.
 	ErrBulkAuth Error = "ERR Protocol error: unauthenticated bulk length"
+	// ErrRoom: there is no memory for a command that has begun. Redis has no such bound.
+	ErrRoom Error = "ERR clients hold too much memory, and this one the most: send less at a time, or later"
 	// ErrInlineLine: an inline command does not end in time.
 	ErrInlineLine Error = "ERR Protocol error: too big inline request"
 	// ErrQuotes: an inline command leaves a quote open or puts text after a closing one.

@@ -1,6 +1,6 @@
 package wire
 
-// What a server says that stands alone: without replicas, cluster, modules and users.
+// What a server says that stands alone: without replicas, cluster and modules.
 const (
 	// ErrNoCluster: a command for a node of a cluster.
 	ErrNoCluster Error = "ERR This instance has cluster support disabled"
@@ -16,14 +16,6 @@ const (
 	ErrNoShutdown Error = "ERR No shutdown in progress."
 	// ErrShutdown: SHUTDOWN of a server that cannot.
 	ErrShutdown Error = "ERR Errors trying to SHUTDOWN. Check logs."
-	// ErrNoACLFile: ACL LOAD and ACL SAVE.
-	ErrNoACLFile Error = "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the " +
-		"ACL SETUSER command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store " +
-		"users in the Redis configuration."
-	// ErrDeleteDefault: ACL DELUSER of the default user.
-	ErrDeleteDefault Error = "ERR The 'default' user cannot be removed"
-	// ErrGenPassBits: ACL GENPASS of too few or too many bits.
-	ErrGenPassBits Error = "ERR ACL GENPASS argument must be the number of bits for the output password, a positive number up to 4096"
 )
 
 // ActionNotAllowed answers a command that the parameter named does not let this client use.
@@ -31,15 +23,6 @@ func ActionNotAllowed(name, parameter string) Error {
 	return Errorf("ERR %s command not allowed. If the %s option is set to \"local\", you can run it from a local connection, "+
 		"otherwise you need to set this option in the configuration file, and then restart the server.", name, parameter)
 }
-
-// UnknownCategory answers ACL CAT of a category that does not exist.
-func UnknownCategory(name []byte) Error { return Errorf("ERR Unknown category '%s'", clip(name, 128)) }
-
-// UserNotFound answers ACL DRYRUN for a user that does not exist.
-func UserNotFound(name []byte) Error { return Errorf("ERR User '%s' not found", text(name)) }
-
-// CommandNotFound answers ACL DRYRUN of a command that does not exist.
-func CommandNotFound(name []byte) Error { return Errorf("ERR Command '%s' not found", text(name)) }
 
 // DEBUG.
 const (

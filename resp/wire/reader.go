@@ -57,7 +57,14 @@ type Reader struct {
 	args [][]byte // arguments of the commands of this batch, one after another
 	err  error
 	lent bool // somebody keeps bytes of buf
+
+	// Room is asked, unless it is nil, before a buffer of more than [Roomy] bytes is made. Where it says no, the client's
+	// command ends in [ErrRoom].
+	Room func(bytes int) bool
 }
+
+// Roomy is how large a Reader's buffer may be without asking.
+const Roomy = 1 << 20
 
 // progress is what is known of a command that has not come whole, in offsets from its first byte: they stay true when the
 // bytes move.
@@ -141,9 +148,12 @@ func holds(whole, part []byte) bool {
 // Pending returns how many bytes are held that no returned command contains.
 func (r *Reader) Pending() int { return len(r.buf) + len(r.feed) - r.pos }
 
+// Unread returns a copy of the bytes that Pending counts, between two batches: another Reader goes on with them.
+func (r *Reader) Unread() []byte { return slices.Concat(r.buf[min(r.pos, len(r.buf)):], r.feed) }
+
 // Keep ends a batch: what no returned command contains is copied to the Reader's own buffer, and the bytes fed are the
-// caller's again. After an error there is nothing to keep.
-func (r *Reader) Keep() {
+// caller's again. After an error there is nothing to keep. It returns [ErrRoom] where there is no room for the rest.
+func (r *Reader) Keep() error {
 	if r.err != nil {
 		r.buf, r.feed, r.pos = nil, nil, 0
 	}
@@ -161,7 +171,7 @@ func (r *Reader) Keep() {
 	case r.pos >= left:
 		r.buf, r.pos = r.buf[:copy(r.buf, r.buf[r.pos:])], 0
 	}
-	r.hold(len(r.feed))
+	err := r.hold(len(r.feed))
 	r.feed = nil
 
 	clear(r.args)
@@ -172,7 +182,11 @@ func (r *Reader) Keep() {
 	if len(r.cmd.spans) == 0 && cap(r.cmd.spans) > idleSpans {
 		r.cmd.spans = nil
 	}
+	return err
 }
+
+// Held returns how many bytes the Reader has for what came and is not whole.
+func (r *Reader) Held() int { return cap(r.buf) + cap(r.cmd.spans)*int(unsafe.Sizeof(span{})) }
 
 // rest returns the bytes at pos that lie together: those of buf, or when they are all read those of feed.
 func (r *Reader) rest() []byte {
@@ -197,7 +211,7 @@ func (r *Reader) pull() bool {
 	if more := c.args - len(c.spans) - 1; more > 0 {
 		n += min(more, len(r.feed)) * len("$0\r\n\r\n") // the least that the arguments after this one take
 	}
-	r.hold(min(n, len(r.feed)))
+	r.err = r.hold(min(n, len(r.feed)))
 	return true
 }
 
@@ -206,11 +220,14 @@ func (r *Reader) pull() bool {
 const trusted = 32 << 20
 
 // hold moves the first n bytes of feed to buf, whose capacity doubles when it is exhausted.
-func (r *Reader) hold(n int) {
+func (r *Reader) hold(n int) error {
 	if need := len(r.buf) + n; need > cap(r.buf) {
 		size := max(need, 2*cap(r.buf))
 		if end := r.pos + r.cmd.at + r.cmd.need; need <= end && (end < size || need > trusted) {
 			size = end // where the argument ends: a large one is often the last
+		}
+		if size > Roomy && r.Room != nil && !r.Room(size) {
+			return ErrRoom
 		}
 		buf := make([]byte, len(r.buf), size)
 		copy(buf, r.buf)
@@ -218,6 +235,7 @@ func (r *Reader) hold(n int) {
 	}
 	r.buf = append(r.buf, r.feed[:n]...)
 	r.feed = r.feed[n:]
+	return nil
 }
 
 // parse goes on with the command that b begins with. It returns the command's length after appending its arguments to
