@@ -20,22 +20,33 @@ run: build ## serve sample OmniDaemon data in ./sample on 127.0.0.1:6380
 	./omniproxy --dir sample
 
 .PHONY: run-proxy
-run-proxy: build deps ## start a redis-server on 127.0.0.1:6379 and a proxy in front of it on 127.0.0.1:6380
+run-proxy: build redis ## start a redis-server on 127.0.0.1:6379 and a proxy in front of it on 127.0.0.1:6380
 	@redis-server --bind 127.0.0.1 --port 6379 --save '' --appendonly no >/dev/null & redis=$$!; \
 	trap "kill $$redis" EXIT; for _ in {1..50}; do redis-cli -p 6379 ping >/dev/null 2>&1 && break; sleep 0.1; done; \
 	./omniproxy --backend redis --upstream redis://127.0.0.1:6379
 
 .PHONY: test
-test: deps ## install what the tests need (redis-server, redis-cli, redis-py), then run all of them
+test: deps ## install what the tests need (redis-server, redis-cli, redis-py, prometheus, openssl, curl), then run all of them
 	go test -timeout 20m ./...
 
+# $(call install,PROGRAMS,PACKAGES) installs Debian's PACKAGES unless all PROGRAMS are there.
+install = for program in $(1); do command -v $$program >/dev/null || missing=yes; done; if [ "$${missing:-}" ]; then \
+  if ! command -v apt-get >/dev/null; then echo "install these, then try again: $(1)" >&2; exit 1; fi; \
+  echo "installing $(2)"; $(SUDO) apt-get update -qq; \
+  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(2) >/dev/null; fi
+
+.PHONY: redis
+redis:
+	@$(call install,redis-server redis-cli redis-check-aof,redis-server redis-tools)
+
 .PHONY: deps
-deps:
-	@if ! command -v redis-server redis-cli redis-check-aof >/dev/null || ! /usr/bin/python3 -c 'import redis' 2>/dev/null; then \
-	  if ! command -v apt-get >/dev/null; then \
-	    echo "the tests need redis-server 7.0, redis-cli and python3 with redis-py: install them, then make test again" >&2; exit 1; fi; \
-	  echo "installing redis-server, redis-tools and python3-redis"; \
-	  $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server redis-tools python3-redis >/dev/null; fi
+deps: redis
+	@$(call install,/usr/bin/python3 openssl curl,python3 openssl curl)
+	@if ! /usr/bin/python3 -c 'import redis' 2>/dev/null; then $(call install,/usr/lib/python3/dist-packages/redis,python3-redis); fi
+	@if ! command -v prometheus >/dev/null && [ ! -e /usr/sbin/policy-rc.d ]; then \
+	  printf '#!/bin/sh\nexit 101\n' | $(SUDO) tee /usr/sbin/policy-rc.d >/dev/null; $(SUDO) chmod 755 /usr/sbin/policy-rc.d; \
+	  trap "$(SUDO) rm -f /usr/sbin/policy-rc.d; $(SUDO) systemctl disable prometheus >/dev/null 2>&1 || true" EXIT; fi; \
+	$(call install,prometheus promtool,prometheus) # which is not to run as a service
 
 .PHONY: check
 check: ## what to run before a commit: format, vet, staticcheck, unit tests with the race detector
@@ -62,6 +73,21 @@ storm: deps ## OmniDaemon's JSON store, editors and clients write one folder for
 	OMNIPROXY_STORM=$(or $(STORM),2m) go test -timeout 60m -count 1 -v ./integration -run TestAStorm
 	OMNIPROXY_EXHAUSTIVE=1 go test -timeout 60m -count 1 -v ./jsonbackend -run 'TestNoInterleaving|TestNoCrash|TestNoPowerCut|TestNoFailure|TestWithoutExchange'
 
+.PHONY: attack
+attack: deps ## attack both backends with all force while a good client measures: passwords, floods, slowloris, TLS, memory (minutes)
+	go test ./integration -run '^Test(Attacks|HostileHandshakes)' -v -count 1 -timeout 30m -attack
+
+.PHONY: restart
+restart: deps ## restart omniproxy under load 20 times on each backend: no command may fail (RESTARTS=n)
+	go test ./integration -run '^TestARestartFailsNoCommand$$' -v -count 1 -timeout 1h -restarts $(or $(RESTARTS),20)
+
+.PHONY: endure
+endure: deps ## an hour of mixed load with faults on each backend: memory, descriptors and goroutines stay flat; endure/endurance.png shows them (ENDURE=10m)
+	@$(call install,gnuplot,gnuplot-nox)
+	@mkdir -p endure
+	go test ./integration -run '^TestMixedLoadWithFaultsLeavesNothingBehind$$' -v -count 1 -parallel 4 -timeout 6h -endure $(or $(ENDURE),1h) -endure-out $(CURDIR)/endure
+	gnuplot -c integration/testdata/endurance.gnuplot endure
+
 .PHONY: crowd
 crowd: deps ## 5,000 idle clients of the proxy and 500 busy ones: memory of an idle one, connections at Redis, goroutines
 	go test ./integration -run '^$$' -bench Crowd -benchtime 50000x
@@ -77,6 +103,8 @@ fuzz: ## fuzz every parser of foreign bytes, 30 s each (FUZZTIME=10m for longer)
 soak: deps ## compare 200,000 random commands (also through the proxy), and 60,000 of each chapter, with redis-server in RESP2 and in RESP3 (COMMANDS=n; SEED=n repeats a run)
 	go test ./jsonbackend/engine -run '^TestMixedCommandsAnswerLikeRedis$$' -v -count 1 -timeout 2h -commands $(or $(COMMANDS),200000) -seed $(or $(SEED),0)
 	go test ./integration -run '^TestRandomCommandsAreAnsweredAsWithoutTheProxy$$' -v -count 1 -timeout 2h -commands $(or $(COMMANDS),200000) -seed $(or $(SEED),0)
+	go test ./resp/acl -run '^TestRandomUsersAreLikeRedis$$' -v -count 1 -timeout 1h -users 5000 -seed $(or $(SEED),0)
+	go test ./integration -run '^TestUsersMayDoWhatRedisAllows$$' -v -count 1 -timeout 1h -users 500
 	go test ./jsonbackend/engine -run 'LikeRedis$$|^TestWatchers' -skip '^TestMixedCommands' -count 1 -timeout 2h -episodes 100
 
 .PHONY: record
@@ -91,6 +119,7 @@ record-commands: deps ## record Redis' facts about its commands anew
 docs: ## write the pages of docs/ that are made from tables
 	go run ./jsonbackend/engine/supported > docs/commands.md
 	go run ./cmd/omniproxy rules --format md > docs/rules.md
+	go run ./cmd/omniproxy config table > docs/configuration.md
 
 .PHONY: bench
 bench: deps ## compare servers side by side, five rounds
