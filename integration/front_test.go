@@ -58,6 +58,20 @@ func TestRedisCLISpeaksTLS(t *testing.T) {
 	})
 }
 
+// What a container's health check runs knows no more than the variables of the server.
+func TestPingFindsAListenerThatSpeaksTLS(t *testing.T) {
+	t.Parallel()
+	dir := certificates(t)
+	o := serve(t, t.TempDir(), "--tls-cert", filepath.Join(dir, "server.crt"), "--tls-key", filepath.Join(dir, "server.key"))
+	for file, want := range map[string]string{"server.crt": "PONG\n", "client.crt": "", "server.key": ""} {
+		ping := omniproxyCommand(t, "ping")
+		ping.Env = append(ping.Env, "OMNIPROXY_LISTEN="+o.Addr, "OMNIPROXY_TLS_CERT="+filepath.Join(dir, file))
+		if out, err := ping.Output(); string(out) != want || (err == nil) != (want != "") {
+			t.Errorf("%s: %q, %v", file, out, err)
+		}
+	}
+}
+
 // replace puts a file in the place of another at once.
 func replace(t testing.TB, from, to string) {
 	t.Helper()

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto/tls"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"net"
+	"os"
 	"strings"
 	"syscall"
 	"time"
@@ -24,9 +28,10 @@ type pingWord struct {
 // Help stands at the end of omniproxy ping --help.
 func (pingWord) Help() string {
 	return `URL is redis://[:PASSWORD@]HOST:PORT, rediss://HOST:PORT or unix:///PATH. Without it the server is
-the one that OMNIPROXY_LISTEN describes, else redis://127.0.0.1:6380. A URL without a password is
-completed by OMNIPROXY_REQUIREPASS or the file named by OMNIPROXY_REQUIREPASS_FILE, so that in a
-container which sets these, "omniproxy ping" is the whole health check.`
+the one that OMNIPROXY_LISTEN and OMNIPROXY_TLS_CERT describe, else redis://127.0.0.1:6380. A URL
+without a password is completed by OMNIPROXY_REQUIREPASS or the file named by
+OMNIPROXY_REQUIREPASS_FILE, so that in a container which sets these, "omniproxy ping" is the whole
+health check.`
 }
 
 // pingTimeout is how long a server may take for everything: name, connection, AUTH and PONG.
@@ -40,15 +45,22 @@ type pingTarget struct {
 
 // target finds the server to ping and the password for it.
 func (w pingWord) target(m machine) (pingTarget, error) {
+	var own *tls.Config
 	if w.URL == "" {
 		var err error
 		if w.URL, err = listenerURL(m); err != nil {
+			return pingTarget{}, err
+		}
+		if own, err = listenerTLS(m); err != nil {
 			return pingTarget{}, err
 		}
 	}
 	o, err := redis.ParseURL(w.URL)
 	if err != nil {
 		return pingTarget{}, fmt.Errorf("ping %s: %s", redact(w.URL), urlHint)
+	}
+	if own != nil {
+		o.TLSConfig = own
 	}
 	if o.Password == "" {
 		password, err := passwordOf(m)
@@ -80,6 +92,32 @@ func listenerURL(m machine) (string, error) {
 		return "", fmt.Errorf("%s tells no port: write omniproxy ping URL", listen)
 	}
 	return a.URL(), nil
+}
+
+// listenerTLS is for the omniproxy that the environment describes, nil if that speaks plain text. It is known by the very
+// certificate that it shows, for which name that was made does not matter on this machine.
+func listenerTLS(m machine) (*tls.Config, error) {
+	file := setting{origin: variable("tls-cert")}
+	if file.value, _ = m.lookupEnv(file.origin); file.value == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file.value)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file.origin, err)
+	}
+	block, rest := pem.Decode(text)
+	for block != nil && block.Type != "CERTIFICATE" {
+		block, rest = pem.Decode(rest)
+	}
+	if block == nil {
+		return nil, fmt.Errorf("%s: no certificate is in it", file)
+	}
+	return &tls.Config{InsecureSkipVerify: true, VerifyConnection: func(is tls.ConnectionState) error {
+		if !bytes.Equal(is.PeerCertificates[0].Raw, block.Bytes) {
+			return fmt.Errorf("the server does not show the certificate in %s", file)
+		}
+		return nil
+	}}, nil
 }
 
 // passwordOf returns the password that the environment gives to a server started there.
