@@ -21,7 +21,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for what must happen.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // serve starts a proxy in front of a Redis at addr and returns its own address; it ends with the test.
 func serve(t testing.TB, addr string, change func(*Options, *resp.Server)) (string, *resp.Server) {
