@@ -25,13 +25,18 @@ func onBoth(t *testing.T, args []string, test func(t *testing.T, o *omniproxy)) 
 	for _, backend := range []string{"json", "redis"} {
 		t.Run(backend, func(t *testing.T) {
 			t.Parallel()
-			if backend == "redis" {
-				test(t, proxy(t, "redis://"+redistest.Start(t), args...))
-			} else {
-				test(t, serve(t, t.TempDir(), args...))
-			}
+			test(t, on(t, backend, args...))
 		})
 	}
+}
+
+// on starts omniproxy on a backend.
+func on(t *testing.T, backend string, args ...string) *omniproxy {
+	t.Helper()
+	if backend == "redis" {
+		return proxy(t, "redis://"+redistest.Start(t), args...)
+	}
+	return serve(t, t.TempDir(), args...)
 }
 
 func TestRedisCLISpeaksTLS(t *testing.T) {
@@ -87,6 +92,15 @@ func replace(t testing.TB, from, to string) {
 
 func TestCertificatesAreReplacedWithoutAFailedCommand(t *testing.T) {
 	t.Parallel()
+	for _, backend := range []string{"json", "redis"} {
+		t.Run(backend, func(t *testing.T) {
+			t.Parallel()
+			certificatesAreReplaced(t, backend)
+		})
+	}
+}
+
+func certificatesAreReplaced(t *testing.T, backend string) {
 	old, renewed := certificates(t), certificates(t)
 	dir := t.TempDir()
 	roots := x509.NewCertPool()
@@ -102,64 +116,61 @@ func TestCertificatesAreReplacedWithoutAFailedCommand(t *testing.T) {
 		}
 	}
 	install(old)
-	args := []string{"--tls-cert", filepath.Join(dir, "server.crt"), "--tls-key", filepath.Join(dir, "server.key")}
-	onBoth(t, args, func(t *testing.T, o *omniproxy) {
-		options := &redis.Options{Addr: o.Addr, MaxRetries: -1, DisableIdentity: true, ReadTimeout: time.Minute, DialTimeout: time.Minute,
-			TLSConfig: &tls.Config{RootCAs: roots, ServerName: "redis.test"}}
-		shown := func() string {
-			nc, err := tls.Dial("tcp", o.Addr, options.TLSConfig)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer nc.Close()
-			return nc.ConnectionState().PeerCertificates[0].NotAfter.String() + string(nc.ConnectionState().PeerCertificates[0].Signature)
+	o := on(t, backend, "--tls-cert", filepath.Join(dir, "server.crt"), "--tls-key", filepath.Join(dir, "server.key"))
+	options := &redis.Options{Addr: o.Addr, MaxRetries: -1, DisableIdentity: true, ReadTimeout: time.Minute, DialTimeout: time.Minute,
+		TLSConfig: &tls.Config{RootCAs: roots, ServerName: "redis.test"}}
+	shown := func() string {
+		nc, err := tls.Dial("tcp", o.Addr, options.TLSConfig)
+		if err != nil {
+			t.Fatal(err)
 		}
-		before := shown()
-		var done atomic.Int64
-		stop := make(chan struct{})
-		var clients sync.WaitGroup
-		work := func(c *redis.Client) bool {
-			if err := c.Incr(context.Background(), "n").Err(); err != nil {
-				t.Errorf("a command failed: %v", err)
-				return false
-			}
-			done.Add(1)
-			select {
-			case <-stop:
-				return false
-			default:
-				return true
-			}
+		defer nc.Close()
+		return nc.ConnectionState().PeerCertificates[0].NotAfter.String() + string(nc.ConnectionState().PeerCertificates[0].Signature)
+	}
+	before := shown()
+	var done atomic.Int64
+	stop := make(chan struct{})
+	var clients sync.WaitGroup
+	work := func(c *redis.Client) bool {
+		if err := c.Incr(context.Background(), "n").Err(); err != nil {
+			t.Errorf("a command failed: %v", err)
+			return false
 		}
-		for range 2 {
-			clients.Go(func() { // long-lived
-				c := redis.NewClient(options)
-				defer c.Close()
-				for work(c) {
-				}
-			})
-			clients.Go(func() { // connects for each command
-				for goOn := true; goOn; {
-					c := redis.NewClient(options)
-					goOn = work(c)
-					c.Close()
-				}
-			})
+		done.Add(1)
+		select {
+		case <-stop:
+			return false
+		default:
+			return true
 		}
-		install(renewed)
-		o.eventuallyWithin(time.Minute, "the new certificate", func() bool { return shown() != before })
-		replace(t, filepath.Join(old, "server.key"), filepath.Join(dir, "server.key")) // of another certificate
-		o.eventuallyWithin(time.Minute, "a line about what is wrong", func() bool {
-			shown()
-			return strings.Contains(o.log.String(), "private key does not match public key")
+	}
+	for range 2 {
+		clients.Go(func() { // long-lived
+			c := redis.NewClient(options)
+			defer c.Close()
+			for work(c) {
+			}
 		})
-		close(stop)
-		clients.Wait()
-		if n := o.stored(t, options, "n"); n != done.Load() {
-			t.Errorf("%d commands were done, %d acknowledged", n, done.Load())
-		}
-		install(old)
+		clients.Go(func() { // connects for each command
+			for goOn := true; goOn; {
+				c := redis.NewClient(options)
+				goOn = work(c)
+				c.Close()
+			}
+		})
+	}
+	install(renewed)
+	o.eventuallyWithin(time.Minute, "the new certificate", func() bool { return shown() != before })
+	replace(t, filepath.Join(old, "server.key"), filepath.Join(dir, "server.key")) // of another certificate
+	o.eventuallyWithin(time.Minute, "a line about what is wrong", func() bool {
+		shown()
+		return strings.Contains(o.log.String(), "private key does not match public key")
 	})
+	close(stop)
+	clients.Wait()
+	if n := o.stored(t, options, "n"); n != done.Load() {
+		t.Errorf("%d commands were done, %d acknowledged", n, done.Load())
+	}
 }
 
 // stored returns the number at a key.
