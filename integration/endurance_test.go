@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -380,10 +379,9 @@ func (e *endurance) judge() {
 
 // typical is the value that half of the samples are below.
 func typical(samples []sample, value func(sample) int) int {
-	var values []int
+	var values []float64
 	for _, s := range samples {
-		values = append(values, value(s))
+		values = append(values, float64(value(s)))
 	}
-	slices.Sort(values)
-	return values[len(values)/2]
+	return int(median(values))
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,7 +24,7 @@ func TestTheTutorialShowsWhatHappens(t *testing.T) {
 	}
 	var ports []string
 	for _, shown := range []string{"7380", "7379", "7381", "7382"} {
-		ports = append(ports, shown, freePort(t))
+		ports = append(ports, shown, port(t, freeAddress(t)))
 	}
 	commands, outputs := transcript(t, strings.NewReplacer(ports...).Replace(string(text)))
 	s := newShell(t)
@@ -35,16 +34,6 @@ func TestTheTutorialShowsWhatHappens(t *testing.T) {
 			t.Fatalf("$ %s\nexit code %s, and\n%sinstead of\n%s\nlogs:\n%s", command, code, out, outputs[i], s.logs())
 		}
 	}
-}
-
-// freePort is one on which nobody listens.
-func freePort(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return port(t, l.Addr().String())
 }
 
 // shows reports whether a page that shows something is right when out is printed.

@@ -50,7 +50,7 @@ func (c *netConn) part() (m Moved, ok bool) {
 	if c.s.Closing() || !c.still() {
 		return m, false
 	}
-	fd, err := duplicate(c.nc)
+	fd, err := Duplicate(c.nc)
 	if err != nil {
 		return m, false
 	}
@@ -59,9 +59,9 @@ func (c *netConn) part() (m Moved, ok bool) {
 	return m, true
 }
 
-// duplicate returns a descriptor of a socket that lives on when nc is closed.
-func duplicate(nc net.Conn) (fd int, err error) {
-	socket, ok := nc.(syscall.Conn)
+// Duplicate returns a descriptor of a socket of package net, a connection or a listener, that lives on when it is closed.
+func Duplicate(of any) (fd int, err error) {
+	socket, ok := of.(syscall.Conn)
 	if !ok {
 		return -1, errors.ErrUnsupported
 	}

@@ -122,7 +122,7 @@ func (c *loopConn) carry(s *Session) { c.s = s }
 // start implements [carrier]: the socket is taken over from package net, and the loop gets a client.
 func (c *loopConn) start() {
 	var err error
-	if c.fd, err = duplicate(c.nc); err == nil {
+	if c.fd, err = Duplicate(c.nc); err == nil {
 		err = unix.SetNonblock(c.fd, true)
 	}
 	c.nc.Close() // the duplicate lives on

@@ -119,6 +119,11 @@ func readPool(path string) (*x509.CertPool, error) {
 	if err != nil {
 		return nil, err
 	}
+	return poolOf(text)
+}
+
+// poolOf is of certificates in PEM.
+func poolOf(text []byte) (*x509.CertPool, error) {
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
 		return nil, errors.New("there is no certificate in it; give a file in PEM, with BEGIN CERTIFICATE")

@@ -140,7 +140,7 @@ func (p *process) keepSockets(e *estate) (fronts map[*resp.Front]int, err error)
 	fronts = map[*resp.Front]int{}
 	for _, v := range p.services {
 		for _, d := range v.doors {
-			fd, err := duplicate(d.listener)
+			fd, err := resp.Duplicate(d.listener)
 			if err != nil {
 				return nil, err
 			}
@@ -238,16 +238,6 @@ func inheritable(all []int, is bool) {
 	for _, fd := range all {
 		unix.FcntlInt(uintptr(fd), unix.F_SETFD, flags) // fails for what is no descriptor, and then nothing is inherited
 	}
-}
-
-// duplicate returns a descriptor of a socket that lives on when the listener is closed.
-func duplicate(l net.Listener) (fd int, err error) {
-	raw, err := l.(syscall.Conn).SyscallConn()
-	if err != nil {
-		return -1, err
-	}
-	controlErr := raw.Control(func(of uintptr) { fd, err = unix.FcntlInt(of, unix.F_DUPFD_CLOEXEC, 0) })
-	return fd, errors.Join(controlErr, err)
 }
 
 // inherit returns what this process was given when it started, nil if nothing.

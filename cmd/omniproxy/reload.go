@@ -186,7 +186,7 @@ func (c *doorChange) takeUsers() {
 // take makes the rest count. Limits that a client changed by CONFIG SET stay if the settings say nothing new.
 func (c *doorChange) take() {
 	v, d := c.service, c.door
-	d.front.Exchange(c.settings.front(c.files, v.log))
+	d.front.Exchange(c.settings.listener(c.files, v.log))
 	if was := d.settings; c.settings.MaxClients != was.MaxClients || c.settings.Limits != was.Limits {
 		c.settings.limit(v.server)
 	}

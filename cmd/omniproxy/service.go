@@ -93,7 +93,7 @@ func (v *service) open(shutdown func()) (err error) {
 	if err == nil {
 		v.server.Audit = v.audit.Audit
 		for _, d := range v.doors {
-			d.front = resp.NewFront(d.settings.front(d.files, v.log))
+			d.front = resp.NewFront(d.settings.listener(d.files, v.log))
 		}
 	}
 	return err
@@ -123,12 +123,6 @@ func (v *service) sync() error {
 		return nil
 	}
 	return v.backend.sync()
-}
-
-// front is what holds for the clients of one door. Everything that can fail has been done by [Settings.readFiles], so that a
-// reload may call it, too.
-func (s Settings) front(files loadedFiles, log *zap.Logger) *resp.Listener {
-	return s.listener(files, log)
 }
 
 // filters are those that the settings ask for on any backend.

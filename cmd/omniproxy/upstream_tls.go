@@ -15,8 +15,8 @@ func (t UpstreamTLS) load() (func(*tls.Config), error) {
 		if err != nil {
 			return nil, fmt.Errorf("--upstream-ca: %w", err)
 		}
-		if roots = x509.NewCertPool(); !roots.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("--upstream-ca=%s: there is no certificate in it; give a file in PEM, with BEGIN CERTIFICATE", t.CA)
+		if roots, err = poolOf(text); err != nil {
+			return nil, fmt.Errorf("--upstream-ca=%s: %w", t.CA, err)
 		}
 	}
 	var shown []tls.Certificate
