@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -48,6 +49,9 @@ func TestACopyUnderLoadHoldsWhatWasAcknowledgedBefore(t *testing.T) {
 		second := serve(t, to)
 		w.check(second, least, most)
 		second.stop()
+		if err := os.RemoveAll(to); err != nil { // or they are half a gigabyte together
+			t.Fatal(err)
+		}
 	}
 	cancel()
 	o.kill()

@@ -107,6 +107,9 @@ func otherCommand(r *rand.Rand) trial {
 		[]string{"EXPIRE", key, "100000"}, []string{"PERSIST", key}, []string{"TYPE", key})}
 }
 
+// lifetimes are commands that may set one. It must not be over by the time that the next command comes: that would be chance.
+var lifetimes = []string{"SET", "SETEX", "PSETEX", "GETEX", "EXPIRE", "PEXPIRE"}
+
 // broken spoils the arguments of every tenth command.
 func broken(r *rand.Rand, c trial) trial {
 	if c.intact || r.IntN(10) > 0 {
@@ -114,8 +117,12 @@ func broken(r *rand.Rand, c trial) trial {
 	}
 	c.args = slices.Clone(c.args)
 	i := 1 + r.IntN(len(c.args)-1)
-	switch junk := pick(r, "", "abc", "-1", "0", "3", "1.5", "nan", "inf", " 1", "0x10", "1e5000", "9223372036854775807",
-		"-9223372036854775808", "(1", "[a", "WITHSCORES", "LIMIT", "COUNT", "\x00"); r.IntN(4) {
+	junk := pick(r, "", "abc", "-1", "0", "3", "1.5", "nan", "inf", " 1", "0x10", "1e5000", "9223372036854775807",
+		"-9223372036854775808", "(1", "[a", "WITHSCORES", "LIMIT", "COUNT", "\x00")
+	if junk == "3" && slices.Contains(lifetimes, strings.ToUpper(c.args[0])) {
+		junk = "300000000"
+	}
+	switch r.IntN(4) {
 	case 0:
 		c.args = slices.Delete(c.args, i, i+1)
 	case 1:
