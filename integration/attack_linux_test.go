@@ -28,114 +28,97 @@ var attackWhole = flag.Bool("attack", false, "attack with all force, and print h
 // force is how hard an attack is.
 type force struct {
 	lasts       time.Duration
-	clients     int // that keep at it
-	beyond      int // connections beyond the limit
-	claims      int // clients that announce a long argument,
-	claimed     int // so many bytes,
-	sent        int // and send so many of them
-	memory      string
-	mostMemory  int // KB that the process may take
-	slow        int // connections of a slowloris
+	clients     int    // that keep at it
+	beyond      int    // connections beyond the limit
+	claims      int    // clients that announce a long argument,
+	claimed     int    // so many bytes,
+	sent        int    // and send so many of them
+	memory      string // --client-memory,
+	goMemory    string // GOMEMLIMIT,
+	mostMemory  int    // and KB that the process may take
+	slow        int    // connections of a slowloris
 	maxClients  int
 	authTimeout string
 }
 
 func attackForce() force {
 	if *attackWhole {
-		return force{8 * time.Second, 50, 10000, 200, 400 << 20, 64 << 20, "256mb", 3 << 19, 2000, 500, "2s"}
+		return force{8 * time.Second, 50, 10000, 200, 400 << 20, 64 << 20, "256mb", "512MiB", 640 << 10, 2000, 500, "2s"}
 	}
-	return force{300 * time.Millisecond, 10, 300, 30, 400 << 20, 8 << 20, "48mb", 512 << 10, 60, 60, "1s"}
+	return force{300 * time.Millisecond, 10, 300, 30, 400 << 20, 8 << 20, "48mb", "256MiB", 384 << 10, 60, 60, "1s"}
 }
 
 // attackPassword is what the good client knows.
 const attackPassword = "geheim"
 
-// victim is an omniproxy with a good client, whose commands never fail.
+// victim is a server with a good client, whose commands never fail.
 type victim struct {
-	*omniproxy
 	t     *testing.T
 	force force
-	good  *redis.Client
-	fds   int
+	addr  string
+	pid   int
+	good  *goodClient
+	fds   int // that were open before the attacks
 
-	mu    sync.Mutex
-	took  []time.Duration
-	stop  chan struct{}
-	ended sync.WaitGroup
+	overTLS bool
+	redis   bool // it is redis-server: measured for comparison only
 }
 
-func attacked(t *testing.T, backend string, args ...string) *victim {
-	v := &victim{t: t, force: attackForce(), stop: make(chan struct{})}
+// redisServer is what stands for a redis-server in place of a backend.
+const redisServer = "redis-server"
+
+// attacked starts what is to be attacked: omniproxy with a backend, or redis-server.
+func attacked(t *testing.T, what string, args ...string) *victim {
+	v := &victim{t: t, force: attackForce(), redis: what == redisServer, overTLS: slices.Contains(args, "--tls-cert")}
+	if v.redis {
+		v.addr = redistest.Start(t, "--requirepass", attackPassword, "--maxclients", strconv.Itoa(v.force.maxClients), "--maxmemory-clients", v.force.memory)
+		v.pid = processOf(t, goodClientOptions(v.addr, false))
+	} else {
+		o := v.omniproxy(what, args)
+		v.addr, v.pid = o.Addr, o.cmd.Process.Pid
+		t.Cleanup(func() {
+			if log := o.log.String(); strings.Contains(log, "panic") {
+				t.Errorf("it panicked:\n%s", log)
+			}
+		})
+	}
+	v.good = startGoodClient(t, v.addr, v.overTLS)
+	v.good.waits() // it is connected
+	v.fds = v.descriptors()
+	return v
+}
+
+func (v *victim) omniproxy(backend string, args []string) *omniproxy {
+	v.t.Setenv("GOMEMLIMIT", v.force.goMemory)
 	args = append([]string{
 		"--requirepass", attackPassword, "--max-clients", strconv.Itoa(v.force.maxClients), "--auth-timeout", v.force.authTimeout,
 		"--client-memory", v.force.memory, "--unauthenticated-memory", "8mb", "--log-level", "warn",
 	}, args...)
 	if backend == "redis" {
-		v.omniproxy = proxy(t, "redis://"+redistest.Start(t), args...)
-	} else {
-		v.omniproxy = serve(t, t.TempDir(), args...)
+		return proxy(v.t, "redis://"+redistest.Start(v.t), args...)
 	}
-	return v
+	return serve(v.t, v.t.TempDir(), args...)
 }
 
-// behave lets the good client work until the test is over.
-func (v *victim) behave(config *tls.Config) {
-	v.good = redis.NewClient(&redis.Options{
-		Addr: v.Addr, Password: attackPassword, PoolSize: 2, MaxRetries: -1, DisableIdentity: true, TLSConfig: config,
-		ReadTimeout: time.Minute, WriteTimeout: time.Minute, PoolTimeout: time.Minute, DialTimeout: time.Minute,
-	})
-	if err := v.good.Set(v.t.Context(), "good", "yes", 0).Err(); err != nil {
-		v.t.Fatal(err)
+// processOf asks a redis-server for its process.
+func processOf(t *testing.T, o *redis.Options) int {
+	c := redis.NewClient(o)
+	defer c.Close()
+	info, err := c.Info(t.Context(), "server").Result()
+	if err != nil {
+		t.Fatal(err)
 	}
-	v.fds = v.descriptors()
-	for range 2 {
-		v.ended.Go(v.work)
+	_, rest, _ := strings.Cut(info, "process_id:")
+	pid, err := strconv.Atoi(strings.Fields(rest)[0])
+	if err != nil {
+		t.Fatal(err)
 	}
-	v.t.Cleanup(func() {
-		close(v.stop)
-		v.ended.Wait()
-		v.good.Close()
-		if log := v.log.String(); strings.Contains(log, "panic") {
-			v.t.Errorf("it panicked:\n%s", log)
-		}
-	})
-}
-
-func (v *victim) work() {
-	for {
-		select {
-		case <-v.stop:
-			return
-		default:
-		}
-		begun := time.Now()
-		if got, err := v.good.Get(context.Background(), "good").Result(); err != nil || got != "yes" {
-			v.t.Errorf("the good client got %q, %v", got, err)
-			return
-		}
-		v.mu.Lock()
-		v.took = append(v.took, time.Since(begun))
-		v.mu.Unlock()
-		time.Sleep(time.Millisecond)
-	}
-}
-
-// quantiles returns the median and the 99th percentile since it was last asked.
-func (v *victim) quantiles() string {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	took := v.took
-	v.took = nil
-	slices.Sort(took)
-	if len(took) == 0 {
-		return "nothing done"
-	}
-	return fmt.Sprintf("p50 %v p99 %v of %d", took[len(took)/2], took[len(took)*99/100], len(took))
+	return pid
 }
 
 // memory is the most that the process has ever taken, in KB.
 func (v *victim) memory() int {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", v.cmd.Process.Pid))
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", v.pid))
 	if err != nil {
 		v.t.Fatal(err)
 	}
@@ -148,7 +131,7 @@ func (v *victim) memory() int {
 }
 
 func (v *victim) descriptors() int {
-	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", v.cmd.Process.Pid))
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", v.pid))
 	if err != nil {
 		v.t.Fatal(err)
 	}
@@ -159,7 +142,7 @@ func (v *victim) descriptors() int {
 func (v *victim) endure(name string, attackers int, attack func(ctx context.Context, i int)) {
 	v.t.Helper()
 	time.Sleep(v.force.lasts / 4)
-	before := v.quantiles()
+	before := v.good.waits()
 	ctx, cancel := context.WithTimeout(context.Background(), v.force.lasts)
 	var all sync.WaitGroup
 	for i := range attackers {
@@ -167,8 +150,14 @@ func (v *victim) endure(name string, attackers int, attack func(ctx context.Cont
 	}
 	all.Wait()
 	cancel()
-	during := v.quantiles()
-	newcomer := redis.NewClient(v.good.Options())
+	during := v.good.waits()
+	if *attackWhole {
+		v.t.Logf("%-22s before %-70s during %-70s memory %d MB", name, before, during, v.memory()>>10)
+	}
+	if v.redis {
+		return
+	}
+	newcomer := redis.NewClient(goodClientOptions(v.addr, v.overTLS))
 	if err := newcomer.Ping(context.Background()).Err(); err != nil {
 		v.t.Errorf("%s: a newcomer got %v", name, err)
 	}
@@ -183,15 +172,12 @@ func (v *victim) endure(name string, attackers int, attack func(ctx context.Cont
 	if got := v.memory(); got > v.force.mostMemory {
 		v.t.Errorf("%s: %d KB of memory, more than %d", name, got, v.force.mostMemory)
 	}
-	if *attackWhole {
-		v.t.Logf("%-22s before %-45s during %-45s memory %d MB", name, before, during, v.memory()>>10)
-	}
 }
 
 // dial connects from an address of loopback that is not the good client's. It returns nil where that fails, as it may.
 func (v *victim) dial(ctx context.Context) net.Conn {
 	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}, Timeout: 10 * time.Second}
-	nc, err := d.DialContext(ctx, "tcp", v.Addr)
+	nc, err := d.DialContext(ctx, "tcp", v.addr)
 	if err != nil {
 		return nil
 	}
@@ -326,10 +312,13 @@ func sendOversized(streams [][]byte) func(ctx context.Context, nc net.Conn) {
 }
 
 func TestAttacksDoNotReachTheOthers(t *testing.T) {
-	for _, backend := range []string{"json", "redis"} {
-		t.Run(backend, func(t *testing.T) {
-			v := attacked(t, backend)
-			v.behave(nil)
+	servers := []string{"json", "redis"}
+	if *attackWhole {
+		servers = append(servers, redisServer)
+	}
+	for _, server := range servers {
+		t.Run(server, func(t *testing.T) {
+			v := attacked(t, server)
 			n := v.force.clients
 			v.endure("wrong passwords", n, v.again(guessPasswords))
 			v.endure("unauthenticated flood", n, v.again(floodUnauthenticated))
@@ -393,7 +382,6 @@ func TestHostileHandshakesDoNotReachTheOthers(t *testing.T) {
 		t.Run(backend, func(t *testing.T) {
 			dir := certificates(t)
 			v := attacked(t, backend, "--tls-cert", dir+"/server.crt", "--tls-key", dir+"/server.key")
-			v.behave(&tls.Config{InsecureSkipVerify: true})
 			all := hostileHandshakes()
 			v.endure("hostile handshakes", 2*len(all), func(ctx context.Context, i int) { v.again(all[i%len(all)])(ctx, i) })
 			v.endure("beyond the limit, TLS", v.force.clients, v.stay)

@@ -26,6 +26,20 @@ import (
 // process.
 func run(b *testing.B, addr string, pid int, load workload, connections, pipeline int) {
 	b.Helper()
+	var before int64
+	load.run(b, addr, connections, pipeline, b.N, func() {
+		before = cpuMicros(b, pid)
+		b.ResetTimer()
+	})
+	b.StopTimer()
+	if pid != 0 {
+		b.ReportMetric(float64(cpuMicros(b, pid)-before)/float64(b.N), "cpu-us/op")
+	}
+}
+
+// run sends a workload so many times. It calls begin when the connections are there.
+func (load workload) run(b *testing.B, addr string, connections, pipeline, turns int, begin func()) {
+	b.Helper()
 	var turn atomic.Int64
 	var clients sync.WaitGroup
 	start := make(chan struct{})
@@ -37,19 +51,14 @@ func run(b *testing.B, addr string, pid int, load workload, connections, pipelin
 		clients.Go(func() {
 			defer conn.Close()
 			<-start
-			if err := load.send(conn, int64(id+1), &turn, int64(b.N), pipeline); err != nil {
+			if err := load.send(conn, int64(id+1), &turn, int64(turns), pipeline); err != nil {
 				b.Error(err)
 			}
 		})
 	}
-	before := cpuMicros(b, pid)
-	b.ResetTimer()
+	begin()
 	close(start)
 	clients.Wait()
-	b.StopTimer()
-	if pid != 0 {
-		b.ReportMetric(float64(cpuMicros(b, pid)-before)/float64(b.N), "cpu-us/op")
-	}
 }
 
 // send is one client of a run, which ends when all have had so many turns.

@@ -220,6 +220,14 @@ func TestABadReloadChangesNothing(t *testing.T) {
 		c.must("ERR unknown command 'FLUSHALL', with args beginning with: ", "FLUSHALL")
 		c.must("WRONGPASS invalid username-password pair or user is disabled.", "AUTH", "anders")
 	}
+	users := c.dir + "/users.acl"
+	if err := os.WriteFile(users, []byte("user a on >geheim\nuser b +@nosuch\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.reload(t, "users: "+users, wasRefused)
+	if want := users + ":2: Error in applying operation '+@nosuch'"; !strings.Contains(c.log.String(), want) {
+		t.Errorf("the log does not say %s:\n%s", want, c.log.String())
+	}
 }
 
 func TestConfigCheckEndsWithWhatIsWrong(t *testing.T) {

@@ -75,6 +75,11 @@ func TestPingFindsAListenerThatSpeaksTLS(t *testing.T) {
 			t.Errorf("%s: %q, %v", file, out, err)
 		}
 	}
+	// Tools know less: the address beside the lock does not say it.
+	out, err := omniproxyCommand(t, "inspect", "agents", o.Dir).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "if it speaks TLS, name it by its URL, rediss://HOST:PORT") {
+		t.Errorf("inspect of the directory: %q, %v", out, err)
+	}
 }
 
 // replace puts a file in the place of another at once.

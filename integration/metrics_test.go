@@ -205,6 +205,25 @@ func TestReadyzFailsBeforeClientsAreLetGo(t *testing.T) {
 	}
 }
 
+func TestListenersOfOneRedisAreToldApart(t *testing.T) {
+	t.Parallel()
+	at := redistest.Start(t)
+	file := t.TempDir() + "/o.yaml"
+	writeText(t, file, fmt.Sprintf("metrics-listen: 127.0.0.1:0\nlisteners:\n- {listen: 127.0.0.1:0, backend: redis, upstream: redis://%s/0}\n"+
+		"- {listen: 127.0.0.1:0, backend: redis, upstream: redis://%s/1}\n- {listen: 127.0.0.1:0, dir: %s}\n", at, at, t.TempDir()))
+	o, _ := launch(t, "--config", file)
+	o.must("PONG", "PING")
+	all := o.series()
+	for backend, calls := range map[string]string{"redis://" + at: "1", "redis://" + at + "#2": "", "json": ""} {
+		if got := all[fmt.Sprintf(`omniproxy_commands_total{backend=%q,command="ping"}`, backend)]; got != calls {
+			t.Errorf("%s: %q calls of PING, want %q", backend, got, calls)
+		}
+		if got := all[fmt.Sprintf(`omniproxy_ready{backend=%q}`, backend)]; got != "1" {
+			t.Errorf("%s: ready %q", backend, got)
+		}
+	}
+}
+
 func TestTheMetricsListenerWarnsOfStrangers(t *testing.T) {
 	t.Parallel()
 	o := serve(t, t.TempDir(), "--metrics-listen", "0.0.0.0:0")
@@ -214,7 +233,7 @@ func TestTheMetricsListenerWarnsOfStrangers(t *testing.T) {
 		"--drain-delay 5s":           "--drain-delay=5s: that needs --metrics-listen",
 		"--metrics-listen here":      "--metrics-listen=here: write HOST:PORT",
 		"--log-format xml":           "--log-format=xml: choose text or json",
-		"--metrics-listen " + o.Addr: "metrics: listen: listen tcp " + o.Addr,
+		"--metrics-listen " + o.Addr: "cannot listen on " + o.Addr + ": bind: address already in use; stop the program that listens there, or choose another address with --metrics-listen",
 	} {
 		if code, _, errs := runToEnd(t, append([]string{"serve", "--listen", "127.0.0.1:0", "--dir", t.TempDir()}, strings.Fields(args)...)...); code == 0 || !strings.Contains(errs, want) {
 			t.Errorf("%s: exit code %d: %s", args, code, errs)

@@ -33,6 +33,13 @@ var binary = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	if addr := os.Getenv(goodClientVariable); addr != "" {
+		if err := beGoodClient(addr, os.Getenv(goodClientVariable+"_TLS") != ""); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	code := m.Run()
 	if path, err := binary(); err == nil {
 		os.RemoveAll(filepath.Dir(path))
@@ -69,7 +76,7 @@ func (l *logText) String() string {
 	return l.text.String()
 }
 
-// omniproxyCommand prepares omniproxy with an environment of its own.
+// omniproxyCommand prepares omniproxy with an environment of its own, but for the runtime's memory limit.
 func omniproxyCommand(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
 	path, err := binary()
@@ -77,7 +84,7 @@ func omniproxyCommand(t testing.TB, args ...string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(path, args...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "GOMEMLIMIT=" + os.Getenv("GOMEMLIMIT")}
 	return cmd
 }
 

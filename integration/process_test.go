@@ -76,7 +76,7 @@ func TestTheStartLineSaysWhatIsServedAndHowToUseIt(t *testing.T) {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 	o.stop()
-	if line := serve(t, o.Dir).startLine(); !strings.Contains(line, ", 1 streams) on ") {
+	if line := serve(t, o.Dir).startLine(); !strings.Contains(line, ", 1 stream) on ") {
 		t.Errorf("after a stream was made: %s", line)
 	}
 
@@ -112,6 +112,16 @@ func TestPing(t *testing.T) {
 	}
 }
 
+func TestADirectoryThatIsAFileIsRefused(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "agents.json")
+	writeText(t, path, "{}")
+	code, _, errs := runToEnd(t, "--dir", path, "--listen", "127.0.0.1:0")
+	if code != 1 || !strings.HasSuffix(errs, "not a directory; choose a directory with --dir\n") {
+		t.Errorf("exit code %d: %s", code, errs)
+	}
+}
+
 func TestAFirstLoadThatFailsTouchesNothing(t *testing.T) {
 	t.Parallel()
 	dir := fixture(t, "omnidaemon_data")
@@ -126,7 +136,7 @@ func TestAFirstLoadThatFailsTouchesNothing(t *testing.T) {
 	before := tree(t, dir)
 	for _, mode := range []string{"--log-level=info", "--read-only", "--ephemeral"} {
 		code, _, errs := runToEnd(t, "--dir", dir, "--listen", "127.0.0.1:0", mode)
-		if want := fmt.Sprintf("omniproxy: %s:%d:3: Expecting property name enclosed in double quotes\n", path, line); code != 1 || errs != want {
+		if want := fmt.Sprintf("omniproxy: %s:%d:3: Expecting property name enclosed in double quotes; mend the file, or choose another directory with --dir\n", path, line); code != 1 || errs != want {
 			t.Errorf("%s: exit code %d, got\n%swant\n%s", mode, code, errs, want)
 		}
 		if diff := cmp.Diff(before, tree(t, dir)); diff != "" {
@@ -169,7 +179,7 @@ func TestASecondOmniproxyNamesTheFirst(t *testing.T) {
 		}
 	}
 	code, _, errs := runToEnd(t, "--dir", filepath.Join(t.TempDir(), "d"), "--listen", o.Addr)
-	if code != 1 || !strings.Contains(errs, "address already in use") {
+	if code != 1 || !strings.Contains(errs, "cannot listen on "+o.Addr+": bind: address already in use; stop the program that listens there, or choose another address with --listen") {
 		t.Errorf("another directory, same address: exit code %d: %s", code, errs)
 	}
 	o.kill() // the lock goes with the process, its note stays

@@ -221,7 +221,7 @@ func TestAStormLosesNothing(t *testing.T) {
 		}
 	}
 	t.Logf("%d keys, %d results of the JSON store, %d versions of others read, %d files in replaced/", len(s.said), stored,
-		strings.Count(s.log.String(), "read what another program wrote"), len(jsonFiles(t, s.path(".omniproxy/replaced"))))
+		strings.Count(s.log.String(), "read an edit"), len(jsonFiles(t, s.path(".omniproxy/replaced"))))
 }
 
 // peace waits until everything is published, and fails if something goes on being published.

@@ -3,6 +3,7 @@ package integration
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -107,6 +108,9 @@ func TestWritesThatBreakTheLayoutAreWarnedOf(t *testing.T) {
 	inEveryBackend(t, func(t *testing.T, o *omniproxy) {
 		o.must(1, "HSET", "omni:agent:t:a", "tools", "{}")
 		o.must("OK", "SET", "omni:results:1", goodSet)
+		if help := fmt.Sprint(o.do("OMNIPROXY", "HELP")); !strings.Contains(help, "VIOLATIONS") {
+			t.Errorf("OMNIPROXY HELP: %s", help)
+		}
 		o.must("ERR OMN030 'omni:config:c' is not JSON (omniproxy explain OMN030)", "SET", "omni:config:c", "{")
 		o.must("OK", "SET", "omni:settings:x", "1") // of no family, which is off
 		o.must("OK", "RENAME", "omni:results:1", "omni:config:d")

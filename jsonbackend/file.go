@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -207,10 +208,23 @@ func (f *file) blank() error {
 func (f *file) located(err error) error {
 	var syntax *pyjson.SyntaxError
 	if errors.As(err, &syntax) {
-		return fmt.Errorf("%s:%d:%d: %s", f.path, syntax.Line, syntax.Column, syntax.Msg)
+		return &syntaxErrorIn{f.path, syntax}
 	}
 	return err
 }
+
+// syntaxErrorIn is a syntax error with the file that it is in.
+type syntaxErrorIn struct {
+	path string
+	*pyjson.SyntaxError
+}
+
+// Error returns FILE:LINE:COLUMN: what. Where Python's words expect the place behind them, it is in front here.
+func (e *syntaxErrorIn) Error() string {
+	return fmt.Sprintf("%s:%d:%d: %s", e.path, e.Line, e.Column, strings.TrimSuffix(e.Msg, " at"))
+}
+
+func (e *syntaxErrorIn) Unwrap() error { return e.SyntaxError }
 
 // keepOriginal keeps, in a folder, what the file was before omniproxy ever saw it.
 func keepOriginal(dir string, f *file, doc io.Reader) error {

@@ -57,6 +57,7 @@ func TestAFileThatCannotBeReadStopsAFirstLoad(t *testing.T) {
 		want       string
 	}{
 		"syntax":            {"results.json", "{\n  \"a\": {,}\n}", `results\.json:2:9: Expecting .+`},
+		"control character": {"config.json", "{\"a\": \"x\n\"}", `config\.json:1:9: Invalid control character`},
 		"empty line at end": {"config.json", "{\"a\": 1}\n\n}", `config\.json:3:1: .+`},
 		"another shape":     {"agents.json", "[]", `agents\.json:1:1: Expecting an object.*`},
 		"nothing":           {"results.json", " \n", `results\.json:1:1: .+`},

@@ -117,6 +117,13 @@ func (c *conn) do(batch []resp.Command) (int, resp.Progress) {
 	if c.bytes >= mostBytes && c.full() { // or the next long one would be read before it has to wait
 		return taken, resp.Following
 	}
+	if c.pin != nil && c.pin.login {
+		c.pin.login = false
+		if c.inflight > 0 {
+			c.wait(0)
+			return taken, resp.Following
+		}
+	}
 	return taken, resp.Done
 }
 

@@ -137,3 +137,27 @@ func TestATransactionUnderWayComesToItsEnd(t *testing.T) {
 		connect(t, redis).do("GET k", "$1 2")
 	}
 }
+
+// As with Redis: whoever may not say EXEC is told that the transaction is over, and so it is.
+func TestAnExecThatIsRefusedEndsTheTransaction(t *testing.T) {
+	redis := redistest.Start(t)
+	for _, pool := range []Pool{Session, Shared} {
+		addr, _ := serve(t, redis, func(o *Options, v *resp.Server) {
+			o.Pool = pool
+			v.Filters = []resp.Filter{func(_ *resp.Session, c *resp.Command) {
+				if c.Spec.Name == "EXEC" {
+					c.Refused = wire.ExecAbort("NOPERM not here")
+				}
+			}}
+		})
+		c := connect(t, addr)
+		for range 2 {
+			c.do("MULTI", "+OK")
+			c.do("SET k 1", "+QUEUED")
+			c.do("EXEC", "-EXECABORT Transaction discarded because of: NOPERM not here")
+			c.do("GET k", "$-1")
+			c.do("EXEC", "-EXECABORT Transaction discarded because of: NOPERM not here")
+		}
+		c.do("DISCARD", "-ERR DISCARD without MULTI")
+	}
+}

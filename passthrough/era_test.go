@@ -1,8 +1,16 @@
 package passthrough
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/omniproxy/omniproxy/keyspace"
+	"github.com/omniproxy/omniproxy/resp"
 	"github.com/omniproxy/omniproxy/resp/redistest"
 )
 
@@ -64,4 +72,73 @@ func TestWhoMayNotKillClientsMayNotKillThoseOfTheProxy(t *testing.T) {
 	stranger.Write([]byte("*11\r\n"))
 	stranger.expect("-ERR Protocol error: unauthenticated multibulk length")
 	victim.do("CLIENT ID", ":1")
+}
+
+// Nor does the proxy tell anything of itself, or of the client, to whom Redis would not.
+func TestAStrangerLearnsNothing(t *testing.T) {
+	redis := redistest.Start(t, "--requirepass", "secret")
+	for _, pool := range []Pool{Session, Shared} {
+		addr, _ := serve(t, redis, func(o *Options, _ *resp.Server) { o.Pool = pool })
+		c := connect(t, addr)
+		c.do("GET k", "-NOAUTH Authentication required.")
+		for _, command := range []string{"INFO pools", "INFO omniproxy", "OMNIPROXY HELP", "OMNIPROXY VIOLATIONS", "CLIENT ID", "CLIENT INFO", "CLIENT GETNAME", "CLIENT SETNAME me"} {
+			c.do(command, "-NOAUTH Authentication required.")
+		}
+		c.do("AUTH secret", "+OK")
+		c.do("CLIENT GETNAME", "$-1")
+		c.do("CLIENT SETNAME me", "+OK")
+		c.do("CLIENT GETNAME", "$2 me")
+	}
+}
+
+// HELLO logs in and then says what is wrong with it. Who shares connections must not find one on which another is logged in.
+func TestAHelloThatFailsInATransactionLogsNobodyElseIn(t *testing.T) {
+	redis := redistest.Start(t, "--requirepass", "secret")
+	direct := connect(t, redis)
+	direct.do("AUTH secret", "+OK")
+	direct.do("ACL SETUSER guest on >guest ~* +@all", "+OK")
+	addr, _ := serve(t, redis, shared)
+	boss, guest := connect(t, addr), connect(t, addr)
+	guest.do("AUTH guest guest", "+OK")
+	boss.do("AUTH guest guest", "+OK")
+	boss.do("MULTI", "+OK")
+	boss.do("HELLO 2 AUTH default secret NONSENSE", "+QUEUED")
+	boss.do("ACL WHOAMI", "+QUEUED")
+	boss.do("EXEC", "*2 -ERR Syntax error in HELLO option 'NONSENSE' $7 default")
+	guest.do("MULTI", "+OK")
+	guest.do("ACL WHOAMI", "+QUEUED")
+	guest.do("EXEC", "*1 $5 guest")
+}
+
+// Redis checks the passwords; the audit says all the same who asked for what, also where it is asked in one breath.
+func TestTheAuditKnowsWhoLoggedInWithRedis(t *testing.T) {
+	redis := redistest.Start(t)
+	connect(t, redis).do("ACL SETUSER boss on >secret ~* +@all", "+OK")
+	for _, pool := range []Pool{Session, Shared} {
+		var out bytes.Buffer
+		audit, err := resp.NewAudit(&out, keyspace.Layout{}, []string{"auth", "get"}, func(error) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		addr, _ := serve(t, redis, func(o *Options, v *resp.Server) { o.Pool, v.Audit = pool, audit })
+		c := connect(t, addr)
+		c.send("AUTH boss wrong", "GET k", "AUTH boss secret", "GET k", "RESET", "GET k", "HELLO 2 AUTH boss secret", "GET k")
+		c.anything(8)
+		audit.Close()
+		var got []string
+		for line := range strings.Lines(out.String()) {
+			var e struct{ Event, User, Outcome, Why string }
+			if err := json.Unmarshal([]byte(line), &e); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, strings.TrimSpace(fmt.Sprintln(e.Event, e.User, e.Outcome, e.Why)))
+		}
+		want := []string{
+			"auth boss failure WRONGPASS", "command default allowed", "auth boss success", "command boss allowed",
+			"command default allowed", "auth boss success", "command boss allowed",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("pool %v (-want +got):\n%s", pool, diff)
+		}
+	}
 }

@@ -87,5 +87,7 @@ func TestARedisThatDoesNotSayWhatItIs(t *testing.T) {
 	if f := <-found; f.Refused != "NOAUTH Authentication required." {
 		t.Errorf("%+v", f)
 	}
-	told(t, connect(t, addr), "upstream_up:1")
+	c := connect(t, addr)
+	c.do("AUTH secret", "+OK")
+	told(t, c, "upstream_up:1")
 }

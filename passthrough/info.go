@@ -23,7 +23,7 @@ type tally struct {
 	relieved    atomic.Int64 // clients whose pin was taken after --pin-time
 }
 
-// asksOfProxy reports whether a command is INFO omniproxy, INFO pools or OMNIPROXY VIOLATIONS, which are not about Redis.
+// asksOfProxy reports whether a command is INFO omniproxy, INFO pools or one of OMNIPROXY, which are not about Redis.
 func asksOfProxy(args [][]byte) bool {
 	return len(args) == 2 && (word(args, 0, "INFO") && (word(args, 1, "OMNIPROXY") || word(args, 1, "POOLS")) || word(args, 0, "OMNIPROXY"))
 }

@@ -28,14 +28,15 @@ type packedPin struct {
 	Watch         int32 // keys
 }
 
-// Pack implements [resp.Mover]. Whose invalidations another client hears stays: that one will have another connection.
+// Pack implements [resp.Mover]. Whose invalidations another client hears stays: that one will have another connection. (A prefix
+// of that name is taken for the word.)
 func (c *conn) Pack() (state []byte, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	id := c.b.admitted(c.key)
 	m := packed{Proto: id.proto, DB: id.db, User: id.login.user, Pass: id.login.pass, Early: id.early, Stranger: c.stranger.Load()}
 	if p := c.pin; p != nil {
-		if p.redirect != nil {
+		if p.redirect != nil || bytes.Contains(bytes.ToUpper(p.tracking), []byte("REDIRECT")) { // Redis' own ID of the other one
 			return nil, false
 		}
 		p.link.mu.Lock()
@@ -76,6 +77,9 @@ func (c *conn) Unpack(state []byte) error {
 	c.key = id
 	c.key.name = ""
 	c.strange(m.Stranger)
+	if c.b.options.Passthrough {
+		c.s.Client.KnownAs(m.User)
+	}
 	c.s.Client.DB.Store(int32(m.DB))
 	if m.Pin == nil && c.b.options.Pool == Shared {
 		return nil

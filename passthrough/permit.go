@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"github.com/omniproxy/omniproxy/resp"
+	"github.com/omniproxy/omniproxy/resp/command"
 	"github.com/omniproxy/omniproxy/resp/wire"
 )
 
@@ -27,15 +28,19 @@ var claims = map[string][]string{
 }
 
 // permitted asks Redis, where Redis knows who may do what, whether the client may do what is done here; refused is Redis'
-// error. If it is not known yet the command is to be tried again. Nothing is under way.
+// error. About what is no claim it is asked only whether a stranger still is one: INFO of the proxy is for a Redis that is
+// lost, too. If the answer is not known yet the command is to be tried again. Nothing is under way.
 func (c *conn) permitted(cmd *resp.Command) (refused []byte, known bool) {
-	form := claims[cmd.Spec.Name]
-	if form == nil || !c.b.options.Passthrough {
-		return nil, true
-	}
 	if asked := c.claim; asked != nil && asked.name == cmd.Spec.Name {
 		c.claim = nil
 		return asked.refused, true
+	}
+	form := claims[cmd.Spec.Name]
+	if form == nil && c.stranger.Load() && !cmd.Spec.Flags.Has(command.NoAuth) {
+		form = []string{"PING"}
+	}
+	if form == nil || !c.b.options.Passthrough {
+		return nil, true
 	}
 	if c.pin != nil && c.pin.reply != replyOn {
 		return []byte{}, true // it cannot be asked

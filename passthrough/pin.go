@@ -18,6 +18,7 @@ type pin struct {
 	life bool // the client keeps it until it leaves
 
 	relieved bool // it has no connection and no place among the pins, for the client was idle for too long
+	login    bool // what is under way ends in a login: only then is it known as whom what follows is done
 
 	txn     txn
 	rights  *acl.Rights // by which its commands were judged
@@ -121,6 +122,15 @@ func (p *pin) changes(cmd *resp.Command) outcome {
 	}
 	n, effect := p.replies(), p.effect(cmd)
 	s := answered(effect)
+	if login := loginOf(cmd); login != nil {
+		p.login = true
+		done := s.then
+		s.then = func(reply []byte) {
+			if done(reply); reply[0] == '-' {
+				p.c.s.LoggedInThere(login.name(), errorOf(reply))
+			}
+		}
+	}
 	if cmd.Spec.Name == "HELLO" {
 		s.rewrite = p.c.ownID
 	}
@@ -158,6 +168,10 @@ func (p *pin) effect(cmd *resp.Command) func() {
 		return func() { p.c.b.newEra(r) }
 	}
 	era := p.c.b.currentEra()
+	in := func(login *credential) {
+		p.c.strange(false)
+		p.c.s.LoggedInThere(login.name(), nil)
+	}
 	switch cmd.Spec.Name {
 	case "SELECT":
 		db, _ := strconv.Atoi(string(args[1]))
@@ -174,31 +188,52 @@ func (p *pin) effect(cmd *resp.Command) func() {
 		name := string(args[2])
 		return set(func(id *identity) { id.name = name })
 	case "AUTH":
-		login := credential{pass: string(args[len(args)-1])}
-		if len(args) > 2 {
-			login.user = string(args[1])
-		}
-		return set(func(id *identity) {
-			id.login, id.era = login, era
-			p.c.strange(false)
-		})
+		login := loginOf(cmd)
+		change := set(func(id *identity) { id.login, id.era = *login, era })
+		return func() { change(); in(login) }
 	case "HELLO":
 		h, _ := readHello(args)
-		return set(func(id *identity) {
+		change := set(func(id *identity) {
 			if h.proto != 0 {
 				id.proto = h.proto
 				p.c.s.Client.SetProto(h.proto)
 			}
 			if h.login != nil {
 				id.login, id.era = *h.login, era
-				p.c.strange(false)
 			}
 			if h.named {
 				id.name = h.name
 			}
 		})
+		return func() {
+			if change(); h.login != nil {
+				in(h.login)
+			}
+		}
 	}
 	return nil
+}
+
+// loginOf returns with what a command logs in; nil if it does not.
+func loginOf(cmd *resp.Command) *credential {
+	switch args := cmd.Args; cmd.Spec.Name {
+	case "AUTH":
+		login := credential{pass: string(args[len(args)-1])}
+		if len(args) > 2 {
+			login.user = string(args[1])
+		}
+		return &login
+	case "HELLO":
+		h, _ := readHello(args)
+		return h.login
+	}
+	return nil
+}
+
+// errorOf is the error that a reply is.
+func errorOf(reply []byte) error {
+	text, _, _ := bytes.Cut(reply[1:], []byte("\r\n"))
+	return wire.Error(text)
 }
 
 // hello is what HELLO asks for.
@@ -230,7 +265,7 @@ func readHello(args [][]byte) (h hello, err error) {
 }
 
 // reset does RESET, which forgets everything, CLIENT REPLY OFF first. Where the proxy logs in for the client it does so
-// again.
+// again; if it cannot any more the client must not go on as somebody else.
 func (p *pin) reset(cmd *resp.Command) outcome {
 	c := p.c
 	if p.reply == replyOff {
@@ -245,6 +280,7 @@ func (p *pin) reset(cmd *resp.Command) outcome {
 		p.tracks(nil, nil)
 		p.subscriptions.show(&c.s.Client)
 		c.s.Client.HearNothing()
+		c.s.Client.KnownAs("")
 		l.reader.subscribed, l.reader.monitors = 0, false
 		l.mu.Lock()
 		l.id, l.restore = stranger, nil
@@ -263,7 +299,15 @@ func (p *pin) reset(cmd *resp.Command) outcome {
 	if stranger.login.pass != "" {
 		var w wire.Writer
 		stranger.write(&w)
-		c.submit(l, w.Bytes(), false, 1, true, &special{replace: true})
+		p.login = true
+		c.submit(l, w.Bytes(), false, 1, true, &special{replace: true, then: func(reply []byte) {
+			if reply[0] == '-' {
+				l.mu.Lock()
+				l.spoiled = true
+				l.mu.Unlock()
+				c.s.Kill()
+			}
+		}})
 	}
 	var scratch wire.Writer
 	c.s.Reset(&scratch)
@@ -296,7 +340,7 @@ func (p *pin) lasting(cmd *resp.Command) outcome {
 		c.send(l, cmd, 1, fresh, &special{raw: true})
 		return took
 	case "REPLCONF":
-		if strings.EqualFold(string(cmd.Args[1]), "ACK") {
+		if word(cmd.Args, 1, "ACK") {
 			c.send(l, cmd, 0, fresh, nil)
 			return took
 		}

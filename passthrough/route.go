@@ -46,7 +46,7 @@ func route(spec *command.Spec, args [][]byte, checks bool) (place, string) {
 	case "CLIENT ID", "CLIENT GETNAME", "CLIENT SETNAME", "CLIENT INFO", "CLIENT LIST", "CLIENT KILL", "CLIENT NO-EVICT", "CLIENT UNBLOCK",
 		"CLIENT PAUSE", "CLIENT UNPAUSE":
 		return local, "clients are those of the proxy"
-	case "INFO", "OMNIPROXY VIOLATIONS":
+	case "INFO", "OMNIPROXY HELP", "OMNIPROXY VIOLATIONS":
 		if asksOfProxy(args) {
 			return local, "it is about the proxy"
 		}

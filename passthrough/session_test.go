@@ -257,3 +257,41 @@ func TestResetIsTheLastWord(t *testing.T) {
 		}
 	}
 }
+
+// REPLCONF may be said alone.
+func TestACommandWithoutTheWordThatIsLookedFor(t *testing.T) {
+	redis := redistest.Start(t)
+	for _, pool := range []Pool{Session, Shared} {
+		addr, _ := serve(t, redis, func(o *Options, _ *resp.Server) { o.Pool = pool })
+		c := connect(t, addr)
+		c.do("REPLCONF", "+OK")
+		c.do("GET k", "$-1")
+	}
+}
+
+// Where Redis does not let the proxy in any more, RESET leaves a connection on which nobody has logged in: Redis' default user
+// is there, who may do other things.
+func TestAResetThatCannotLogInAgainEndsTheClient(t *testing.T) {
+	redis := redistest.Start(t)
+	direct := connect(t, redis)
+	for _, pool := range []Pool{Session, Shared} {
+		direct.do("ACL SETUSER proxy reset on >old ~a +@all", "+OK")
+		addr, _ := serve(t, redis, func(o *Options, _ *resp.Server) {
+			o.Pool, o.Passthrough, o.URL = pool, false, "redis://proxy:old@"+redis
+		})
+		c := connect(t, addr)
+		c.do("MULTI", "+OK")
+		direct.do("ACL SETUSER proxy resetpass >new", "+OK")
+		c.send("RESET", "SET b 1", "MULTI", "SET b 1", "EXEC")
+		for {
+			if _, err := c.reply(); err != nil {
+				break
+			}
+		}
+		direct.do("GET b", "$-1")
+		late := connect(t, addr)
+		late.send("MULTI", "SET b 1", "EXEC")
+		late.anything(3)
+		direct.do("GET b", "$-1")
+	}
+}

@@ -69,10 +69,7 @@ func (p *pin) transaction(cmd *resp.Command) outcome {
 				instead.Error(errRights)
 			}
 			if instead.Len() > 0 {
-				var w wire.Writer
-				writeCommand(&w, []byte("DISCARD"))
-				c.submit(p.link, w.Bytes(), false, p.replies(), fresh, &special{replace: true, instead: instead.Bytes()})
-				return took
+				return p.instead("DISCARD", instead.Bytes())
 			}
 			done = func(reply []byte) { p.take(effects, reply) }
 		}
@@ -185,8 +182,8 @@ func (p *pin) queue(cmd *resp.Command) outcome {
 			return p.spoil(cmd, errClientInTransaction)
 		}
 	}
-	if cmd.Spec.Effect == command.ConnLife {
-		p.uncertain() // it lasts longer than the transaction, and some have many replies
+	if cmd.Spec.Effect == command.ConnLife || cmd.Spec.Name == "HELLO" {
+		p.uncertain() // it lasts longer than the transaction, and some have many replies; HELLO logs in before an error, too
 	}
 	if take := p.effect(cmd); take != nil {
 		p.effects = append(p.effects, effect{p.queued, take})
@@ -206,11 +203,21 @@ const errClientInTransaction wire.Error = "ERR omniproxy does this for its own c
 const errAuthInTransaction wire.Error = "ERR omniproxy checks passwords itself, and not inside a transaction"
 
 // spoil answers a command of a transaction with an error of our own: in its place Redis gets one that it refuses, so that
-// EXEC does.
+// EXEC does. An EXEC that is refused ends the transaction.
 func (p *pin) spoil(cmd *resp.Command, err error) outcome {
-	var w, told wire.Writer
-	writeCommand(&w, []byte("OMNIPROXY:REFUSED"))
+	var told wire.Writer
 	told.Error(err)
-	p.c.submit(p.link, w.Bytes(), false, p.replies(), false, &special{replace: true, instead: told.Bytes()})
+	if cmd.Spec != nil && cmd.Spec.Name == "EXEC" {
+		p.over()
+		return p.instead("DISCARD", told.Bytes())
+	}
+	return p.instead("OMNIPROXY:REFUSED", told.Bytes())
+}
+
+// instead has Redis do another command of a transaction than the client's, which is answered here.
+func (p *pin) instead(command string, reply []byte) outcome {
+	var w wire.Writer
+	writeCommand(&w, []byte(command))
+	p.c.submit(p.link, w.Bytes(), false, p.replies(), false, &special{replace: true, instead: reply})
 	return took
 }

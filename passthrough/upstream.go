@@ -2,6 +2,7 @@ package passthrough
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -111,6 +112,9 @@ func (u *upstream) String() string {
 
 // credential is a user with a password; the zero value is whoever does not say.
 type credential struct{ user, pass string }
+
+// name is the user's.
+func (c *credential) name() string { return cmp.Or(c.user, "default") }
 
 // identity is what a connection to Redis has been told: whose it is, which protocol and database, what it is called.
 type identity struct {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/omniproxy/omniproxy/keyspace"
+	"github.com/omniproxy/omniproxy/resp/acl"
 	"github.com/omniproxy/omniproxy/resp/command"
 	"github.com/omniproxy/omniproxy/resp/wire"
 )
@@ -29,6 +30,7 @@ type Audit struct {
 	out     io.Writer
 	failed  func(error)
 	stop    sync.Once
+	closing chan struct{} // closed by Close
 	written sync.WaitGroup
 }
 
@@ -54,7 +56,7 @@ const auditQueue = 8192
 // NewAudit writes to out what words name: commands ("flushall"), subcommands ("config|set"), ACL categories ("@admin"),
 // "@all", and "auth" for who logged in, or tried to. failed is told when out cannot be written; entries are dropped then.
 func NewAudit(out io.Writer, layout keyspace.Layout, words []string, failed func(error)) (*Audit, error) {
-	a := &Audit{layout: layout, commands: make([]bool, command.Len()), queue: make(chan *auditEntry, auditQueue), out: out, failed: failed}
+	a := &Audit{layout: layout, commands: make([]bool, command.Len()), queue: make(chan *auditEntry, auditQueue), closing: make(chan struct{}), out: out, failed: failed}
 	for _, word := range words {
 		if err := a.include(word); err != nil {
 			return nil, err
@@ -110,6 +112,9 @@ func (a *Audit) judged(s *Session, c *Command) {
 		return
 	}
 	e := s.entry("command")
+	if !s.isStranger() {
+		e.User = s.Client.knownAs()
+	}
 	e.Command, e.Outcome = "unknown", "allowed"
 	if spec != nil {
 		e.Command = spec.FullName
@@ -144,7 +149,7 @@ func (a *Audit) loggedIn(s *Session, user string, refused error) {
 		return
 	}
 	e := s.entry("auth")
-	e.User, e.Outcome = user, "success"
+	e.User, e.Outcome = acl.Brief(user), "success"
 	if refused != nil {
 		e.Outcome, e.Why = "failure", errorCode(refused)
 	}
@@ -153,11 +158,7 @@ func (a *Audit) loggedIn(s *Session, user string, refused error) {
 
 // entry begins a line about the client.
 func (s *Session) entry(event string) *auditEntry {
-	e := &auditEntry{Time: time.Now(), Event: event, Client: s.Client.ID, Address: s.Client.Addr, Subject: s.Client.Subject}
-	if s.Authenticated() {
-		e.User = s.Client.User()
-	}
-	return e
+	return &auditEntry{Time: time.Now(), Event: event, Client: s.Client.ID, Address: s.Client.Addr, Subject: s.Client.Subject}
 }
 
 // errorCode is the first word of an error: what follows may quote the client.
@@ -178,20 +179,34 @@ func (a *Audit) put(e *auditEntry) {
 	}
 }
 
-// write takes entries from the queue until it is closed. What has queued up goes out in one piece.
+// next waits for an entry; it returns nil when the audit is closed and nothing is left.
+func (a *Audit) next() *auditEntry {
+	select {
+	case e := <-a.queue:
+		return e
+	case <-a.closing:
+		return a.more()
+	}
+}
+
+// more returns an entry that has come, nil if there is none.
+func (a *Audit) more() *auditEntry {
+	select {
+	case e := <-a.queue:
+		return e
+	default:
+		return nil
+	}
+}
+
+// write takes entries from the queue until the audit is closed. What has queued up goes out in one piece.
 func (a *Audit) write() {
 	const atOnce = 64 << 10
 	var lines []byte
-	for e := range a.queue {
-		lines = e.append(lines[:0])
-		for more := true; more && len(lines) < atOnce; {
-			select {
-			case e, more = <-a.queue:
-				if more {
-					lines = e.append(lines)
-				}
-			default:
-				more = false
+	for e := a.next(); e != nil; e = a.next() {
+		for lines = lines[:0]; e != nil; e = a.more() {
+			if lines = e.append(lines); len(lines) >= atOnce {
+				break
 			}
 		}
 		if n := a.dropped.Swap(0); n > 0 {
@@ -211,10 +226,10 @@ func (e *auditEntry) append(lines []byte) []byte {
 	return append(append(lines, line...), '\n')
 }
 
-// Close returns when everything is written. Nothing may be written down any more.
+// Close returns when everything is written. What comes later is lost.
 func (a *Audit) Close() {
 	if a != nil {
-		a.stop.Do(func() { close(a.queue) })
+		a.stop.Do(func() { close(a.closing) })
 		a.written.Wait()
 	}
 }

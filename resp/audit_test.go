@@ -71,6 +71,18 @@ func TestTheAuditSaysWhoDidWhat(t *testing.T) {
 	}
 }
 
+// A stranger chooses the name.
+func TestLittleIsWrittenDownOfALongName(t *testing.T) {
+	var out bytes.Buffer
+	a := audit(t, &out, "auth")
+	h, _ := connect(t, withPassword, func(v *Server) { v.Audit = a })
+	h.turn(requests("AUTH " + strings.Repeat("x", 1000) + " wrong"))
+	want := []map[string]any{{"event": "auth", "user": strings.Repeat("x", 256) + "... (744 more bytes)", "outcome": "failure", "why": "WRONGPASS"}}
+	if diff := cmp.Diff(want, entries(t, a, &out)); diff != "" {
+		t.Errorf("entries (-want +got):\n%s", diff)
+	}
+}
+
 func TestOnlyWhatIsAskedForIsWrittenDown(t *testing.T) {
 	var out bytes.Buffer
 	a := audit(t, &out, "@dangerous", "client|getname")

@@ -13,6 +13,8 @@ type bounds struct {
 	pace  *rate.Limiter // of its commands; nil until its listener asks for one
 	timer *time.Timer   // of its last pause
 
+	yielded bool // it goes on in another turn, which is wished for
+
 	slowed  atomic.Bool  // it pauses
 	heavy   atomic.Bool  // it holds much memory
 	reading atomic.Int64 // bytes of its reader's buffer

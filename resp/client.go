@@ -46,6 +46,7 @@ type Client struct {
 	origin  netip.Addr // where it comes from; not valid for a unix socket
 
 	user  atomic.Pointer[acl.User] // as whom the client logged in; never nil once it has a session
+	there atomic.Pointer[string]   // as whom with a server behind this one; nil if it did not
 	hears subscriptions
 
 	authenticated bool      // read and written with the session's turn only
@@ -106,6 +107,14 @@ func (c *Client) Name() string {
 
 // User is as whom the client logged in: the default user if it did not say.
 func (c *Client) User() string { return c.user.Load().Name }
+
+// knownAs is as whom the client logged in, wherever that was.
+func (c *Client) knownAs() string {
+	if there := c.there.Load(); there != nil {
+		return *there
+	}
+	return c.User()
+}
 
 func (c *Client) setName(name string) {
 	c.mu.Lock()
@@ -207,7 +216,7 @@ func (s *Session) line(now time.Time, doing int) string {
 		"qbuf=%d qbuf-free=0 argv-mem=%d multi-mem=%d rbs=%d rbp=%d obl=%d oll=0 omem=0 tot-mem=%d events=%s cmd=%s user=%s redir=%d resp=%d",
 		c.ID, c.Addr, c.Local, c.fd, c.Name(), int64(now.Sub(c.Created).Seconds()), max(0, now.UnixMilli()-c.active.Load())/1000, s.flags(),
 		c.DB.Load(), c.Sub.Load(), c.PSub.Load(), c.SSub.Load(), c.Multi.Load(),
-		pending, doing, queued, capacity, held, held, int64(unsafe.Sizeof(*s))+pending+int64(doing)+queued+int64(capacity), events, last, c.User(), redirect, c.Proto())
+		pending, doing, queued, capacity, held, held, int64(unsafe.Sizeof(*s))+pending+int64(doing)+queued+int64(capacity), events, last, c.knownAs(), redirect, c.Proto())
 }
 
 // size is how many bytes the words of a command have.

@@ -49,6 +49,17 @@ func TestALineTellsWhatIsHeld(t *testing.T) {
 	}
 }
 
+// A name outlives its command, in logs, too: it must not be as long as a command may be.
+func TestANameHasABound(t *testing.T) {
+	h, _ := connect(t)
+	longest := strings.Repeat("n", longestName)
+	h.turn(requests("CLIENT SETNAME "+longest, "CLIENT SETNAME "+longest+"n", "HELLO 2 SETNAME "+longest+"n"))
+	h.expect(t, "+OK\r\n"+strings.Repeat("-ERR Client names cannot have more than 1024 bytes\r\n", 2))
+	if h.s.Client.Name() != longest {
+		t.Error("another name")
+	}
+}
+
 func TestTheVersionIsThatOfTheFacts(t *testing.T) {
 	if Version != command.RedisVersion() {
 		t.Errorf("HELLO tells %s, the command table is of %s", Version, command.RedisVersion())

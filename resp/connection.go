@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/omniproxy/omniproxy/resp/command"
 	"github.com/omniproxy/omniproxy/resp/wire"
 )
 
@@ -36,6 +37,10 @@ func ConnectionHandlers() map[string]ConnectionHandler {
 		"CLIENT PAUSE":    clientPause,
 		"CLIENT UNPAUSE":  clientUnpause,
 
+		"OMNIPROXY HELP": func(_ *Session, w *wire.Writer, _ [][]byte) error {
+			command.Help(w, command.Find("omniproxy"), func(*command.Spec) bool { return true })
+			return nil
+		},
 		"OMNIPROXY VIOLATIONS": violations,
 	}
 	maps.Copy(handlers, aclHandlers())
@@ -173,8 +178,14 @@ func hello(s *Session, w *wire.Writer, args [][]byte) error {
 	return nil
 }
 
+// longestName bounds a connection's name: it stays, wherever the client is told of, when its command is long forgotten.
+const longestName = 1 << 10
+
 // name gives the connection a name: printable ASCII without spaces, or none.
 func (s *Session) name(name []byte) error {
+	if len(name) > longestName {
+		return wire.ErrClientNameLength
+	}
 	for _, b := range name {
 		if b < '!' || b > '~' {
 			return wire.ErrClientName

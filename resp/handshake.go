@@ -132,9 +132,9 @@ func (v *Server) greet(nc net.Conn, config *tls.Config, front *Front) {
 	v.lobby.leave(stay)
 	v.mu.Lock()
 	v.handshakes.underWay--
-	leaves := v.suspension.begun
+	late := v.suspension.stage.Load() != notSuspended
 	v.mu.Unlock()
-	if err == nil && leaves {
+	if err == nil && late {
 		refuse(t, wire.ErrRestarting) // what TLS has agreed on cannot go to another process
 		return
 	}

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Mover is a [Conn] whose client can go on in another process. Without it the client is told there that the server restarts,
-// and closed.
+// Mover is a [Conn] whose client can go on in another process. Without it the client is closed there; if it has sent something,
+// it is told first that the server restarts.
 type Mover interface {
 	// Pack returns what Unpack needs to know; ok is false if the client has state that cannot be taken along. It is called
 	// with the turn, when nothing is outstanding, before Gone.
@@ -30,7 +30,7 @@ type Moved struct {
 	Authenticated bool      `json:"authenticated,omitempty"`
 	NoEvict       bool      `json:"no_evict,omitempty"`
 	Reply         replyMode `json:"reply,omitempty"`
-	Dismissed     bool      `json:"dismissed,omitempty"` // its next command is answered -LOADING
+	Dismissed     bool      `json:"dismissed,omitempty"` // what it has sent is answered -LOADING, then it is closed
 
 	Input   []byte `json:"input,omitempty"`  // received and not done
 	Output  []byte `json:"output,omitempty"` // answered and not written
@@ -74,8 +74,8 @@ func (s *Session) pack() Moved {
 	return m
 }
 
-// Adopt goes on with a client where another server left it, on a socket of package net. It is called before the first client
-// comes by itself, for they must not have the same ID.
+// Adopt goes on with a client where another server left it, on a socket of package net that has a peer. It is called before
+// the first client comes by itself, for they must not have the same ID.
 func (v *Server) Adopt(m Moved, nc net.Conn, front *Front) {
 	c := v.carrier(nc)
 	s := newSession(v, front, c, peerOf(nc))
@@ -83,11 +83,13 @@ func (v *Server) Adopt(m Moved, nc net.Conn, front *Front) {
 	s.unpack(m)
 	v.registry.adopt(s, v.BaseID)
 	v.clients.Add(1)
+	s.register()
 	c.start()
 	c.wake()
 }
 
-// unpack makes a new session what the packed one was. What was received goes on with the first turn.
+// unpack makes a new session what the packed one was. What was received goes on with the first turn. A client ends whom
+// [Server.ReloadUsers] would end, and one that cannot go on: it may wait for messages that would never come.
 func (s *Session) unpack(m Moved) {
 	c := &s.Client
 	c.ID, c.Created = m.ID, m.Created
@@ -101,7 +103,13 @@ func (s *Session) unpack(m Moved) {
 	s.reader.Keep()
 	s.Out.Append(m.Output)
 	mover, ok := s.conn.(Mover)
-	if m.Dismissed || !ok || !s.returns(m.User, m.Authenticated) || mover.Unpack(m.Backend) != nil {
+	switch {
+	case !s.returns(m.User, m.Authenticated):
+		s.closing.Store(true)
+	case m.Dismissed || !ok || mover.Unpack(m.Backend) != nil:
 		s.dismissed.Store(true)
+		s.closing.Store(len(m.Input) == 0)
+	case c.hearsTooMuch(s.Rights()):
+		s.closing.Store(true)
 	}
 }

@@ -59,6 +59,19 @@ func (c *netConn) part() (m Moved, ok bool) {
 	return m, true
 }
 
+// cork keeps what is written to a TCP connection from leaving piece by piece, until it is taken off.
+func cork(nc net.Conn, on bool) {
+	if socket, ok := socketOf(nc).(*net.TCPConn); ok {
+		if raw, err := socket.SyscallConn(); err == nil {
+			value := 0
+			if on {
+				value = 1
+			}
+			raw.Control(func(fd uintptr) { unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_CORK, value) })
+		}
+	}
+}
+
 // Duplicate returns a descriptor of a socket of package net, a connection or a listener, that lives on when it is closed.
 func Duplicate(of any) (fd int, err error) {
 	socket, ok := of.(syscall.Conn)

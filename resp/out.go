@@ -24,6 +24,7 @@ type Out struct {
 	idle   *stream   // one to use again
 	room   sync.Cond // the next piece of a reply may have room, or nobody reads any more
 	gone   bool      // nobody will read the rest
+	hurry  bool      // pieces wait for nobody
 
 	below int    // when no more bytes wait,
 	then  func() // this is called once; nil if nothing is
@@ -98,7 +99,7 @@ func (o *Out) Begin(seq uint64) {
 // false when nobody will read any more.
 func (o *Out) Piece(b []byte) bool {
 	o.mu.Lock()
-	for len(o.buf)+len(o.taken) > streamAhead && !o.gone {
+	for len(o.buf)+len(o.taken) > streamAhead && !o.gone && !o.hurry {
 		o.room.Wait()
 	}
 	gone := o.gone
@@ -150,6 +151,14 @@ func (o *Out) Below(n int, then func()) bool {
 	}
 	o.below, o.then = n, then
 	return true
+}
+
+// hasten has a reply come to its end without waiting for the client to read it.
+func (o *Out) hasten() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.hurry = true
+	o.room.Broadcast()
 }
 
 // abandon tells that nobody will read the rest.
@@ -270,6 +279,13 @@ func (o *Out) held() int {
 		n += len(o.stream.behind)
 	}
 	return n
+}
+
+// lastTaken reports whether nothing comes behind what is being written.
+func (o *Out) lastTaken() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.held() == len(o.taken) && o.stream == nil
 }
 
 // empty reports whether nothing waits, is being written, or is still to come of a reply in pieces.

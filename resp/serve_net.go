@@ -1,6 +1,7 @@
 package resp
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -55,6 +56,9 @@ func (c *netConn) serve() {
 	c.s.leaving()
 	c.turn.Lock()
 	defer c.turn.Unlock()
+	if t, ok := c.nc.(*tls.Conn); ok && !c.abrupt.Load() {
+		t.CloseWrite() // before the server forgets the client: this process may not live much longer
+	}
 	c.s.left()
 }
 
@@ -197,12 +201,21 @@ func (c *netConn) flush() {
 		c.writing.Store(false)
 		return
 	}
-	go c.write(b)
+	go c.write(b, c.s.closing.Load() && c.s.Out.lastTaken())
 }
 
-// write takes as long as the client does, then wishes for a turn, which writes what came meanwhile.
-func (c *netConn) write(b []byte) {
+// write takes as long as the client does, then wishes for a turn, which writes what came meanwhile. The last of it leaves
+// together with TLS' good-bye: a client that has it all knows that the connection is over.
+func (c *netConn) write(b []byte, last bool) {
+	t, ok := c.nc.(*tls.Conn)
+	if last = last && ok; last {
+		cork(c.nc, true)
+	}
 	n, err := c.nc.Write(b)
+	if last {
+		t.CloseWrite()
+		cork(c.nc, false)
+	}
 	c.s.server.counters.wrote(n)
 	c.s.Out.done()
 	c.writing.Store(false)

@@ -175,6 +175,7 @@ func (v *Server) admit(c carrier, p peer, front *Front) (*Session, error) {
 	}
 	s := newSession(v, front, c, p)
 	c.carry(s)
+	s.leaves.Store(v.suspension.begun && !c.movable())
 	v.registry.add(s)
 	v.clients.Add(1)
 	s.register()

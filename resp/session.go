@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -65,6 +66,8 @@ type Session struct {
 	following  bool // and done: its reply follows
 	inBackend  bool // Do is running
 	restarting bool // the client was told that the server restarts
+	waitsData  bool // what is outstanding is a command of data
+	served     bool // one was done since the client leaves
 
 	resumed atomic.Bool // Resume was called
 	hungUp  atomic.Bool // the client sends nothing more; set with the turn
@@ -72,6 +75,7 @@ type Session struct {
 	gone    atomic.Bool // the client left or was killed
 
 	dismissed atomic.Bool // the client alone is drained
+	leaves    atomic.Bool // the connection ends with the reply to what the client sends next
 	resting   atomic.Bool // another process can take it over: see rest
 
 	stranger atomic.Bool // the server behind this one asks it for a password
@@ -139,7 +143,7 @@ func (s *Session) Closing() bool { return s.closing.Load() || s.gone.Load() }
 // Draining tells a backend that nothing must be left outstanding any more: the time to wait is over. It is true before
 // [Backend.Drain] is called.
 func (s *Session) Draining() bool {
-	return s.server.suspension.stage.Load() != notSuspended || s.sentAway()
+	return s.server.suspension.stage.Load() != notSuspended || s.leaves.Load() || s.sentAway()
 }
 
 // sentAway reports whether the client is to be told that the server restarts.
@@ -184,11 +188,14 @@ func (s *Session) resume() {
 	if s.Gone() {
 		return
 	}
+	s.bounds.yielded = false
 	resumed := s.waiting && s.resumed.Swap(false)
 	if resumed {
 		s.waiting = false
 	}
-	if !s.waiting && (s.hungUp.Load() || s.reader.Pending() > 0) {
+	leaves := resumed && s.leaves.Load()
+	s.served = s.served || leaves && s.waitsData
+	if !s.waiting && (s.hungUp.Load() || s.reader.Pending() > 0 || leaves) {
 		s.proceed()
 	} else if resumed {
 		s.register()
@@ -229,7 +236,11 @@ func (s *Session) proceed() {
 // run takes commands until there are no more, one is outstanding, or the session is closing. Replies may pile up
 // meanwhile: many clients send all their commands before they read the first reply.
 func (s *Session) run() {
-	for !s.waiting && !s.Closing() && !s.suspended() && !s.bounds.slowed.Load() {
+	for batches := 0; !s.waiting && !s.Closing() && !s.suspended() && !s.bounds.slowed.Load(); batches++ {
+		if batches == strangerBatches && s.isStranger() {
+			s.yield()
+			return
+		}
 		most := 1
 		if s.reader.Pending() > 0 {
 			if most = s.allowed(); most == 0 {
@@ -264,10 +275,15 @@ func (s *Session) do() {
 	taken, progress := s.conn.Do(s.batch)
 	s.inBackend = false
 	s.waiting, s.following = progress != Done, progress == Following
+	if leaves := s.leaves.Load(); leaves || s.waiting {
+		s.waitsData = slices.ContainsFunc(s.batch[:taken], ofData)
+		s.served = leaves && (s.served || s.waitsData && !s.waiting)
+	}
 	s.spend(taken)
-	if s.again = len(s.batch) - taken; s.again > 0 {
+	if taken < len(s.batch) {
 		s.reader.Rewind(s.marks[taken])
 	}
+	s.again = max(s.again, len(s.batch)) - taken
 	clear(s.batch) // or an idle client would keep its last arguments alive
 }
 
@@ -356,7 +372,7 @@ func (s *Session) ranDry(err error) {
 	switch {
 	case err != nil:
 		s.fail(err)
-	case s.hungUp.Load() || s.restarting:
+	case s.hungUp.Load() || s.restarting || s.mayLeave():
 		s.closing.Store(true)
 	}
 }
@@ -394,7 +410,7 @@ func (s *Session) survivePanic() {
 // called with the turn.
 func (s *Session) full() bool {
 	ahead := s.server.Forward && s.waiting && s.reader.Pending() > mostUndone
-	ahead = ahead || s.bounds.slowed.Load() && s.reader.Pending() > 0
+	ahead = ahead || (s.bounds.slowed.Load() || s.bounds.yielded) && s.reader.Pending() > 0
 	return ahead && !s.Gone() || s.suspended() && !s.Closing()
 }
 

@@ -161,8 +161,11 @@ func (c *stubConn) one(cmd *Command) (later bool) {
 	case "DEL":
 		n, _ := strconv.Atoi(string(cmd.Args[2]))
 		c.w.Bulk(make([]byte, n))
-	case "INCR":
-		c.w.Int(1)
+	case "INCR", "ECHO":
+		if c.w.Int(1); name == "ECHO" {
+			c.w.Reset()
+			c.w.Bulk(cmd.Args[1])
+		}
 		c.reply(&c.w, 0)
 		c.s.Resume()
 		return true

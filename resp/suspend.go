@@ -32,8 +32,9 @@ const (
 // stays unread. What is outstanding gets its timeout reply, a pause is over, a transaction goes on to its end while patience
 // lasts, and what was answered is written. The listeners are closed: who wants to keep their sockets has duplicates.
 //
-// Clients whose connection cannot go to another process, as with TLS, are let go first, as by [Server.Drain], for as long, and
-// while the others go on.
+// Clients whose connection cannot go to another process, as with TLS, are let go first, for as long, and while the others go on:
+// with the reply to what they send next the connection ends, in order. So a client that is told of the end together with a reply
+// knows before its next command that it has to connect again, and no command is in doubt.
 func (v *Server) Suspend(patience time.Duration) {
 	v.mu.Lock()
 	v.suspension.begun = true
@@ -42,9 +43,10 @@ func (v *Server) Suspend(patience time.Duration) {
 	}
 	v.mu.Unlock()
 	v.suspension.accepting.Wait()
-	v.letGo(patience, func(s *Session) bool { return !s.transport.movable() })
-
+	v.letGo(patience)
+	v.mu.Lock() // handshakes end before or after
 	v.suspension.stage.Store(betweenCommands)
+	v.mu.Unlock()
 	v.pause.end()
 	v.Backend.Drain()
 	v.wakeAll()
@@ -52,30 +54,55 @@ func (v *Server) Suspend(patience time.Duration) {
 		return
 	}
 	v.suspension.stage.Store(insideTransactions)
+	for _, s := range v.registry.all() {
+		s.Out.hasten()
+	}
 	v.wakeAll()
 	v.settle(lastGrace)
 }
 
-// letGo drains some clients while the others are served, and cuts those who are left when the time is over.
-func (v *Server) letGo(patience time.Duration, whom func(*Session) bool) {
-	left := func() []*Session {
-		return slices.DeleteFunc(v.registry.all(), func(s *Session) bool { return !whom(s) })
-	}
-	all := left()
-	if len(all) == 0 {
+// letGo has clients leave that cannot go to another process. Those that send nothing leave when the time is over.
+func (v *Server) letGo(patience time.Duration) {
+	left, coming := v.unmovable()
+	if len(left)+coming == 0 {
 		return
 	}
-	for _, s := range all {
-		s.dismissed.Store(true)
+	for _, s := range left {
+		s.leaves.Store(true)
 	}
 	v.pause.end()
 	v.Backend.Drain()
-	for over := time.Now().Add(patience); len(left()) > 0 && time.Now().Before(over); {
+	for over := time.Now().Add(patience); len(left)+coming > 0 && time.Now().Before(over); left, coming = v.unmovable() {
 		time.Sleep(restLook)
 	}
-	for _, s := range left() {
+	for _, s := range left {
+		s.closing.Store(true)
+		s.transport.wake()
+	}
+	for over := time.Now().Add(lastGrace); len(left) > 0 && time.Now().Before(over); left, _ = v.unmovable() {
+		time.Sleep(restLook)
+	}
+	for _, s := range left {
 		s.Kill()
 	}
+}
+
+// ofData reports whether a command is what the client connected for: libraries ask before it who is there, log in and choose a
+// database, and look only before all that whether the connection has ended.
+func ofData(c Command) bool { return c.Spec == nil || c.Spec.Group != "connection" }
+
+// mayLeave reports whether a client that leaves has been answered, and nothing is open: what it has sent in part, a transaction,
+// keys that it watches. It is called with the turn.
+func (s *Session) mayLeave() bool {
+	c := &s.Client
+	return s.leaves.Load() && s.served && s.reader.Pending() == 0 && c.Multi.Load() < 0 && c.Watch.Load() == 0
+}
+
+// unmovable returns the clients that cannot go to another process, and how many are about to become such clients.
+func (v *Server) unmovable() (here []*Session, coming int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.DeleteFunc(v.registry.all(), func(s *Session) bool { return s.transport.movable() }), v.handshakes.underWay
 }
 
 func (v *Server) wakeAll() {

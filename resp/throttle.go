@@ -45,3 +45,13 @@ func (s *Session) slowDown(pause time.Duration) {
 		s.transport.wake()
 	})
 }
+
+// strangerBatches is how many batches, of one command each, a stranger gets done in a turn: many of them sending without end
+// do not keep those waiting who have logged in.
+const strangerBatches = 64
+
+// yield lets others go first. What came is not read on until the session has had its next turn.
+func (s *Session) yield() {
+	s.bounds.yielded = true
+	s.transport.wake()
+}

@@ -53,3 +53,50 @@ func TestARateIsKeptOnBothTransports(t *testing.T) {
 		t.Errorf("all were done after %v", took)
 	}
 }
+
+func TestStrangersTakeTurns(t *testing.T) {
+	h, _ := connect(t, withPassword)
+	h.s.feed(requests(repeat(1000, "GET a")...))
+	h.flush()
+	h.expect(t, strings.Repeat(noAuth, strangerBatches))
+	if !h.s.full() {
+		t.Error("it is read meanwhile")
+	}
+	h.turn(nil) // and the turns that it wishes for
+	h.expect(t, strings.Repeat(noAuth, 1000-strangerBatches))
+	if h.s.full() {
+		t.Error("it is not read although all is done")
+	}
+}
+
+func TestWhoHasLoggedInIsDoneAtOnce(t *testing.T) {
+	h, _ := connect(t, withPassword)
+	h.s.feed(requests(append([]string{"AUTH secret"}, repeat(1000, "GET a")...)...))
+	h.flush()
+	h.expect(t, "+OK\r\n"+strings.Repeat("$1\r\na\r\n", 1000))
+}
+
+func TestAFilterSeesEachCommandOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, b := connect(t)
+		b.atOnce = 1
+		var fresh int
+		slow := &Listener{Rate: 2} // from the first command on: fewer may be done than were read
+		h.s.front = NewFront(&Listener{Filters: []Filter{func(s *Session, c *Command) {
+			s.front.Exchange(slow)
+			if !c.Again {
+				fresh++
+			}
+		}}})
+		slow.Filters = h.s.Listener().Filters
+		h.turn(requests(repeat(10, "GET a")...))
+		for !strings.HasSuffix(h.written.String(), strings.Repeat("$1\r\na\r\n", 10)) {
+			time.Sleep(time.Second)
+			synctest.Wait()
+			h.turn(nil)
+		}
+		if fresh != 10 {
+			t.Errorf("%d of 10", fresh)
+		}
+	})
+}

@@ -45,6 +45,7 @@ func (s *Session) newcomer() {
 	users := s.Users()
 	s.Client.authenticated = users.Open()
 	s.Client.user.Store(users.Default())
+	s.Client.KnownAs("")
 }
 
 // returns makes a client from another process the user again who it was there; it reports false if there is none of that
@@ -83,6 +84,25 @@ func (s *Session) login(name string, pass []byte) error {
 		return wire.ErrWrongPass
 	}
 	return nil
+}
+
+// KnownAs tells as whom the client is logged in with a server behind this one; "" is nobody in particular. It may be called
+// from any goroutine.
+func (c *Client) KnownAs(user string) {
+	if user == "" {
+		c.there.Store(nil)
+		return
+	}
+	c.there.Store(&user)
+}
+
+// LoggedInThere is told of each attempt to log in with a server behind this one, and why that was refused, nil if it was not.
+// It may be called from any goroutine.
+func (s *Session) LoggedInThere(user string, refused error) {
+	if refused == nil {
+		s.Client.KnownAs(user)
+	}
+	s.server.Audit.loggedIn(s, user, refused)
 }
 
 // rights are what the client's user may do now; nil if nobody serves the client.

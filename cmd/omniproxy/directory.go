@@ -2,10 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/omniproxy/omniproxy/jsonbackend"
 	"github.com/omniproxy/omniproxy/jsonbackend/aof"
+	"github.com/omniproxy/omniproxy/jsonbackend/lens/pyjson"
 	"github.com/omniproxy/omniproxy/resp"
 )
 
@@ -64,9 +69,23 @@ func (d directory) load() error {
 	defer debug.FreeOSMemory()
 	defer debug.SetGCPercent(debug.SetGCPercent(loadGCPercent))
 	if err := d.Load(); err != nil {
-		return err
+		return withRemedy(err)
 	}
 	return d.Announce(d.service.doors[0].bound.String())
+}
+
+// withRemedy says what to do about a directory that cannot be loaded, where that is the user's to know.
+func withRemedy(err error) error {
+	var syntax *pyjson.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Errorf("%w; mend the file, or choose another directory with --dir", err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("%w; let this user write there, or choose another directory with --dir", err)
+	case errors.Is(err, syscall.ENOTDIR):
+		return fmt.Errorf("%w; choose a directory with --dir", err)
+	}
+	return err
 }
 
 func (d directory) announce() {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -49,10 +50,52 @@ func (p *process) prepare() (handOver func() *inheritance, err error) {
 	}
 	e := &estate{}
 	fronts, err := p.keepSockets(e)
+	if err == nil {
+		err = p.bindNew(e)
+	}
 	if err != nil {
+		for _, s := range e.Sockets {
+			unix.Close(s.FD)
+		}
 		return nil, err
 	}
 	return func() *inheritance { return p.succeed(e, fronts) }, nil
+}
+
+// bindNew binds the addresses that the new settings add: one that cannot be had would end the next process. Settings that this
+// program does not understand are left to that one.
+func (p *process) bindNew(e *estate) error {
+	wanted, _, err := p.source.read()
+	if err != nil {
+		return nil
+	}
+	for _, s := range wanted {
+		if slices.ContainsFunc(e.Sockets, func(had estateSocket) bool { return had.Network == s.Listen.Network && had.Addr == s.Listen.Addr }) {
+			continue
+		}
+		l, err := listen("listen", s.Listen)
+		if err != nil {
+			return err
+		}
+		if err := e.keep(l, s.Listen, false); err != nil {
+			return err
+		}
+		l.Close()
+	}
+	return nil
+}
+
+// keep has the next process inherit a socket that listens.
+func (e *estate) keep(l net.Listener, asked Address, byOthers bool) error {
+	fd, err := resp.Duplicate(l)
+	if err != nil {
+		return err
+	}
+	if l, ok := l.(*net.UnixListener); ok {
+		l.SetUnlinkOnClose(false)
+	}
+	e.Sockets = append(e.Sockets, estateSocket{fd, asked.Network, asked.Addr, byOthers})
+	return nil
 }
 
 // checkSuccessor has the new program read the settings that it would serve with. As long as nothing else is done a program
@@ -68,6 +111,7 @@ func (p *process) checkSuccessor() error {
 	check.Env = append(os.Environ(), varHandOver+"="+checkOnly)
 	var said bytes.Buffer
 	check.Stderr = &said
+	check.WaitDelay = time.Second // what it has started may live on, and hold its standard error
 	if err := check.Run(); err != nil {
 		first, _, _ := strings.Cut(strings.TrimSpace(said.String()), "\n")
 		return fmt.Errorf("%s: %w: %s", path, err, strings.TrimPrefix(first, "omniproxy: "))
@@ -121,7 +165,7 @@ func (p *process) succeed(e *estate, fronts map[*resp.Front]int) *inheritance {
 	}
 	err := p.exec(e)
 	p.log.Error("cannot start the next process; this one goes on", zap.Error(err))
-	h, err := e.inheritance()
+	h, err := e.inheritance(p.log)
 	if err != nil {
 		p.log.Error("restart", zap.Error(err))
 	}
@@ -140,16 +184,10 @@ func (p *process) keepSockets(e *estate) (fronts map[*resp.Front]int, err error)
 	fronts = map[*resp.Front]int{}
 	for _, v := range p.services {
 		for _, d := range v.doors {
-			fd, err := resp.Duplicate(d.listener)
-			if err != nil {
+			fronts[d.front] = len(e.Sockets)
+			if err := e.keep(d.listener, d.settings.Listen, p.inherited.byOthers(d.listener)); err != nil {
 				return nil, err
 			}
-			if l, ok := d.listener.(*net.UnixListener); ok {
-				l.SetUnlinkOnClose(false)
-			}
-			fronts[d.front] = len(e.Sockets)
-			at := d.settings.Listen
-			e.Sockets = append(e.Sockets, estateSocket{fd, at.Network, at.Addr, p.inherited.byOthers(d.listener)})
 		}
 	}
 	return fronts, nil
@@ -183,23 +221,27 @@ func (p *process) keepClients(e *estate, fronts map[*resp.Front]int) {
 	if err != nil { // the append-only file says what the next process knows
 		p.log.Error("restart", zap.Error(err))
 	}
-	for {
-		select {
-		case sig := <-p.signals:
-			e.Stopping = e.Stopping || sig == os.Interrupt || sig == syscall.SIGTERM
-			continue
-		default:
-		}
-		return
+}
+
+// stopAsked reports whether a stop was asked for meanwhile. From now on one ends the process at once: everything is durable,
+// and no client is in the middle of something.
+func (p *process) stopAsked() bool {
+	signal.Reset(os.Interrupt, syscall.SIGTERM)
+	select {
+	case <-p.signals:
+		return true
+	default:
+		return false
 	}
 }
 
-// exec starts the next process. It returns only if that cannot be.
+// exec starts the next process. It returns only if that cannot be; this process has given up its signals then.
 func (p *process) exec(e *estate) error {
 	path, err := successor()
 	if err != nil {
 		return err
 	}
+	e.Stopping = p.stopAsked()
 	text, err := json.Marshal(e)
 	if err != nil {
 		return err
@@ -221,7 +263,6 @@ func (p *process) exec(e *estate) error {
 	defer inheritable(all, false)
 	p.log.Sync()
 	signal.Ignore(syscall.SIGUSR2, syscall.SIGHUP) // they would end the next process before it knows them
-	defer signal.Reset(syscall.SIGUSR2, syscall.SIGHUP)
 	err = syscall.Exec(path, os.Args, append(os.Environ(), fmt.Sprintf("%s=%d", varHandOver, fd)))
 	return fmt.Errorf("%s: %w", path, err)
 }
@@ -244,13 +285,13 @@ func inheritable(all []int, is bool) {
 func inherit(log *zap.Logger) (*inheritance, error) {
 	defer os.Unsetenv(varHandOver)
 	if given := os.Getenv(varHandOver); given != "" {
-		return fromItself(given)
+		return fromItself(given, log)
 	}
 	return fromSystemd()
 }
 
 // fromItself reads what the last process wrote down.
-func fromItself(given string) (*inheritance, error) {
+func fromItself(given string, log *zap.Logger) (*inheritance, error) {
 	fd, err := strconv.Atoi(given)
 	if err != nil {
 		return nil, fmt.Errorf("%s=%s is no descriptor", varHandOver, given)
@@ -265,11 +306,11 @@ func fromItself(given string) (*inheritance, error) {
 		return nil, fmt.Errorf("read the hand-over: %w", err)
 	}
 	inheritable(e.descriptors(), false)
-	return e.inheritance()
+	return e.inheritance(log)
 }
 
 // inheritance makes sockets of descriptors.
-func (e *estate) inheritance() (*inheritance, error) {
+func (e *estate) inheritance(log *zap.Logger) (*inheritance, error) {
 	h := &inheritance{began: e.Began, stopping: e.Stopping}
 	for _, s := range e.Sockets {
 		l, err := listenerOf(s.FD)
@@ -285,7 +326,12 @@ func (e *estate) inheritance() (*inheritance, error) {
 		f := os.NewFile(uintptr(c.FD), "client")
 		nc, err := net.FileConn(f)
 		f.Close()
-		if err == nil { // or it has gone
+		switch {
+		case err != nil:
+			log.Error("lost a client", zap.Error(err))
+		case nc.RemoteAddr() == nil: // it has reset the connection
+			nc.Close()
+		default:
 			h.clients = append(h.clients, inheritedClient{c.Moved, nc, c.Socket})
 		}
 	}

@@ -86,6 +86,10 @@ func flagHelp(flag *kong.Flag) string {
 // writeRow writes a row of a list: what to type and, from column on, what it means, wrapped at helpWidth.
 func writeRow(b *strings.Builder, column int, left, right string) {
 	line := fmt.Sprintf("  %-*s", column-3, left)
+	if len(line) >= column {
+		b.WriteString(line + "\n")
+		line = strings.Repeat(" ", column-1)
+	}
 	for _, word := range strings.Fields(right) {
 		if len(line)+1+len(word) > helpWidth {
 			b.WriteString(line + "\n")

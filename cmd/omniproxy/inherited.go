@@ -48,7 +48,7 @@ func (h *inheritance) listen(a Address) (net.Listener, error) {
 			}
 		}
 	}
-	return listen(a)
+	return listen("listen", a)
 }
 
 // is reports whether the socket is what --listen asks for.

@@ -89,6 +89,7 @@ func (a Address) hostPort() (host, port string) {
 // machine is what settings depend on beside the command line.
 type machine struct {
 	lookupEnv func(name string) (string, bool)
+	variables func() []string // the names in the environment
 	lookupIP  func(host string) ([]netip.Addr, error)
 	localIPs  func() ([]netip.Addr, error) // the addresses of its interfaces
 }
@@ -100,6 +101,13 @@ const lookupTimeout = 2 * time.Second
 func thisMachine() machine {
 	return machine{
 		lookupEnv: os.LookupEnv,
+		variables: func() (names []string) {
+			for _, each := range os.Environ() {
+				name, _, _ := strings.Cut(each, "=")
+				names = append(names, name)
+			}
+			return names
+		},
 		lookupIP: func(host string) ([]netip.Addr, error) {
 			ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
 			defer cancel()

@@ -39,13 +39,13 @@ func storeEvents(log *zap.Logger, env string) jsonbackend.Events {
 				zap.String("file", file), zap.Error(err))
 		},
 		Edited: func(file string, commands int) {
-			log.Info("read what another program wrote", zap.String("file", file), zap.Int("commands", commands))
+			log.Info("read an edit", zap.String("file", file), zap.Int("commands", commands))
 		},
 		Refused: func(file string, err error) {
-			log.Error("a part of what another program wrote cannot be done and is published over", zap.String("file", file), zap.Error(err))
+			log.Error("a part of an edit cannot be done and is published over", zap.String("file", file), zap.Error(err))
 		},
 		Ignored: func(file string) {
-			log.Warn("what another program wrote there changes no key and is published over", zap.String("file", file))
+			log.Warn("an edit changes no key and is published over", zap.String("file", file))
 		},
 		Outrun: func(file, kept string) {
 			log.Warn("the append-only file of this copy says more than a file that was published while the copy was made, or edited in it later; the file is published over and kept",
@@ -53,14 +53,14 @@ func storeEvents(log *zap.Logger, env string) jsonbackend.Events {
 		},
 		Replaced: func(file string, keys []string, kept string) {
 			named := keys[:min(len(keys), mostKeysNamed)]
-			log.Warn("what another program wrote removes or overwrites values; they are kept", zap.String("file", file),
+			log.Warn("an edit removes or overwrites values; the old ones are kept", zap.String("file", file),
 				zap.Int("values", len(keys)), zap.Strings("keys", named), zap.String("kept", kept))
 		},
 		Stranger: func(dir string) {
 			log.Warn(fmt.Sprintf("another program (OmniDaemon's JSON store?) writes %s; it never re-reads, so your writes here stay invisible to it: set %s for it, or run omniproxy --read-only", dir, env))
 		},
 		Broken: func(file string, err error) {
-			log.Error("another program wrote what cannot be read; the last good state is served and the file left alone: mend it, or remove it to have it written anew",
+			log.Error("an edit cannot be read; the last good state is served and the file left alone: mend it, or remove it to have it written anew",
 				zap.String("file", file), zap.Error(err))
 		},
 		Mended: func(file string) { log.Info("the file is in order again", zap.String("file", file)) },

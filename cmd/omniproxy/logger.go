@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -46,17 +47,40 @@ type sampling struct {
 	zapcore.Core
 	sampler zapcore.Core
 	left    *leftOut
+	lines   *lineCounts
+}
+
+// lineCounts are how many warnings and errors there were, whether they were logged or left out.
+type lineCounts struct{ warnings, errors atomic.Int64 }
+
+func (c *lineCounts) count(level zapcore.Level) {
+	if level == zap.WarnLevel {
+		c.warnings.Add(1)
+	} else {
+		c.errors.Add(1)
+	}
+}
+
+// linesOf returns the counts of a log that newLogger made; of others there are none.
+func linesOf(log *zap.Logger) *lineCounts {
+	if s, ok := log.Core().(sampling); ok {
+		return s.lines
+	}
+	return &lineCounts{}
 }
 
 func sampled(core zapcore.Core) zapcore.Core {
-	left := &leftOut{to: core, lines: map[zapcore.Entry]int{}}
-	sampler := zapcore.NewSamplerWithOptions(core, samplePeriod, sampleFirst, 0, zapcore.SamplerHook(left.hear))
-	return sampling{core, sampler, left}
+	left, lines := &leftOut{to: core, lines: map[zapcore.Entry]int{}}, &lineCounts{}
+	sampler := zapcore.NewSamplerWithOptions(core, samplePeriod, sampleFirst, 0, zapcore.SamplerHook(func(e zapcore.Entry, decision zapcore.SamplingDecision) {
+		lines.count(e.Level)
+		left.hear(e, decision)
+	}))
+	return sampling{core, sampler, left, lines}
 }
 
 // With implements [zapcore.Core].
 func (s sampling) With(fields []zap.Field) zapcore.Core {
-	return sampling{s.Core.With(fields), s.sampler.With(fields), s.left}
+	return sampling{s.Core.With(fields), s.sampler.With(fields), s.left, s.lines}
 }
 
 // Check implements [zapcore.Core].
@@ -81,7 +105,7 @@ type leftOut struct {
 	lines map[zapcore.Entry]int // by level and message
 }
 
-// hear is the sampler's hook.
+// hear is told of what the sampler decides.
 func (l *leftOut) hear(e zapcore.Entry, decision zapcore.SamplingDecision) {
 	if decision&zapcore.LogDropped == 0 {
 		return

@@ -22,11 +22,14 @@ func TestWarningsThatSayTheSameAreSampledAndTheRestIsCounted(t *testing.T) {
 	for i := range 25 {
 		log.Warn("dropped a client", zap.Int("client", i))
 		log.With(zap.Int("n", i)).Error("cannot accept a client; trying again")
-		log.Info("read what another program wrote")
+		log.Info("read an edit")
 	}
 	log.Warn("another one")
 	if err := log.Sync(); err != nil {
 		t.Error(err)
+	}
+	if c := linesOf(log); c.warnings.Load() != 26 || c.errors.Load() != 25 {
+		t.Errorf("%d warnings and %d errors are counted, of 26 and 25", c.warnings.Load(), c.errors.Load())
 	}
 	count := map[string]int{}
 	for _, line := range lines.All() {
@@ -37,11 +40,11 @@ func TestWarningsThatSayTheSameAreSampledAndTheRestIsCounted(t *testing.T) {
 		count[text]++
 	}
 	for text, want := range map[string]int{
-		"warn dropped a client":                                                           sampleFirst,
-		"error cannot accept a client; trying again":                                      sampleFirst,
-		"info read what another program wrote":                                            25,
-		"warn another one":                                                                1,
-		"warn left out lines that say the same: dropped a client 15":                      1,
+		"warn dropped a client":                                      sampleFirst,
+		"error cannot accept a client; trying again":                 sampleFirst,
+		"info read an edit":                                          25,
+		"warn another one":                                           1,
+		"warn left out lines that say the same: dropped a client 15": 1,
 		"error left out lines that say the same: cannot accept a client; trying again 15": 1,
 	} {
 		if count[text] != want {

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"go.uber.org/zap"
 
 	"github.com/omniproxy/omniproxy/cmd/omniproxy/metrics"
@@ -14,11 +12,16 @@ func (p *process) export() error {
 	if o.MetricsListen == (Address{}) {
 		return nil
 	}
-	l, err := listen(o.MetricsListen)
+	problems, err := zap.NewStdLogAt(p.log, zap.WarnLevel)
 	if err != nil {
-		return fmt.Errorf("metrics: %w", err)
+		return err
 	}
-	p.exporter = metrics.New(versionOf(version, buildInfo()), o.Pprof)
+	l, err := listen("metrics-listen", o.MetricsListen)
+	if err != nil {
+		return err
+	}
+	lines := linesOf(p.log)
+	p.exporter = metrics.New(versionOf(version, buildInfo()), o.Pprof, metrics.Lines{Warnings: lines.warnings.Load, Errors: lines.errors.Load})
 	for i, name := range p.names() {
 		v := p.services[i]
 		if v.settings.Backend == "redis" {
@@ -33,7 +36,7 @@ func (p *process) export() error {
 	}
 	p.log.Info("metrics, health and readiness are answered by HTTP", zap.Stringer("address", bound), zap.Bool("pprof", o.Pprof))
 	go func() {
-		if err := p.exporter.Serve(l); err != nil {
+		if err := p.exporter.Serve(l, problems); err != nil {
 			p.log.Error("metrics are not answered any more", zap.Error(err))
 		}
 	}()

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -30,6 +29,7 @@ type cli struct {
 	Validate validateWord `cmd:"" help:"judge what is stored by the rules of OmniDaemon's layout"`
 	Rules    rulesWord    `cmd:"" help:"list what omniproxy knows to be wrong with keys"`
 	Explain  explainWord  `cmd:"" help:"say what a rule is about"`
+	Help     helpWord     `cmd:"" help:"say what a word does, and its flags"`
 	Version  versionWord  `cmd:"" help:"print version, commit and platform"`
 
 	Completion completionWord `cmd:"" help:"print what makes bash, zsh or fish complete this command line"`
@@ -111,7 +111,8 @@ func (serveWord) Help() string {
 	return `Every flag is also a variable: --max-block is OMNIPROXY_MAX_BLOCK. Flags win over these variables,
 these over the file of --config, and that over OmniDaemon's own variables, which stand in
 parentheses. Where OmniDaemon's lead to this very listener they are meant for OmniDaemon, and JSON
-is served.`
+is served. Without any flag omniproxy serves .omnidaemon_data on 127.0.0.1:6380, and the line that
+it prints says what to tell redis-cli and OmniDaemon. omniproxy help WORD tells of another word.`
 }
 
 // invocation is what a command line asks for.
@@ -119,7 +120,7 @@ type invocation struct {
 	Word      string     // "help" or a word of cli
 	Text      string     // for words that only print: what
 	Listeners []Settings // for serve: of each listener, of which there is at least one
-	Warnings  []string   // of the file of settings, which nothing stops
+	Warnings  []string   // of the file of settings and of variables, which nothing stops
 	Action    string     // for config: check, print or table
 	source    *settingsSource
 	Check     checkWord  // for check
@@ -147,20 +148,22 @@ func parse(args []string, m machine) (invocation, error) {
 	if err != nil {
 		return invocation{}, fmt.Errorf("build the command line: %w", err)
 	}
-	ctx, err := k.Parse(args)
+	ctx, err := k.Parse(asMeant(args))
 	switch {
 	case helped:
 		return invocation{Word: "help", Text: help.String()}, nil
 	case err != nil:
-		return invocation{}, errors.New(redactArgs(err.Error(), args) + "; see omniproxy --help")
+		return invocation{}, explainUsage(err, args)
 	}
 	inv := invocation{Word: ctx.Selected().Name}
 	switch inv.Word {
 	case "serve":
 		inv.source = c.settingsSource(ctx, c.Serve.Config, m)
 		inv.Listeners, inv.Warnings, err = inv.source.read()
+		inv.Warnings = append(inv.Warnings, strayVariables(k.Model, m)...)
 	case "config":
 		inv, err = c.config(ctx, m)
+		inv.Warnings = append(inv.Warnings, strayVariables(k.Model, m)...)
 	case "check":
 		var g given
 		if g, err = fill(ctx, m); err == nil {

@@ -27,6 +27,13 @@ func fakeMachine(env ...string) machine {
 			}
 			return "", false
 		},
+		variables: func() (names []string) {
+			for _, e := range env {
+				name, _, _ := strings.Cut(e, "=")
+				names = append(names, name)
+			}
+			return names
+		},
 		lookupIP: func(host string) (ips []netip.Addr, err error) {
 			for _, ip := range strings.Fields(hosts[host]) {
 				ips = append(ips, netip.MustParseAddr(ip))
@@ -400,11 +407,17 @@ func TestErrorsAreOneLineAndSayWhatToDo(t *testing.T) {
 		{"", "STORAGE_BACKEND=json OMNIPROXY_UPSTREAM=redis://u:pw@h", "OMNIPROXY_UPSTREAM=redis://u:***@h: an upstream needs --backend redis"},
 		{"", "STORAGE_BACKEND=redis REDIS_URL=redis+sentinel://:pw@a,b/m", "REDIS_URL=redis+sentinel://:***@a,b/m: " + urlHint},
 		{"", "STORAGE_BACKEND=redis REDIS_URL=redis://u:p%w/x@h:port", "REDIS_URL=redis://u:***@h:port: " + urlHint},
-		{"srve", "", "unexpected argument srve; see omniproxy --help"},
-		{"pin", "", `unexpected argument pin; see omniproxy --help`},
+		{"srve", "", `unexpected argument srve, did you mean "serve"?; see omniproxy --help`},
+		{"pin", "", `unexpected argument pin, did you mean "ping"?; see omniproxy --help`},
+		{"help cofnig", "", `unexpected argument cofnig, did you mean "config"?; see omniproxy --help`},
+		{"./data", "", "unexpected argument ./data: to serve a directory, write --dir ./data; see omniproxy --help"},
+		{"--dir", "", "--dir: its value is missing; see omniproxy --help"},
+		{"check", "", "something is missing: write omniproxy check DIR [flags]; see omniproxy check --help"},
+		{"config", "", "something is missing: write omniproxy config ACTION [flags]; see omniproxy config --help"},
+		{"copy a", "", "something is missing: write omniproxy copy SRC DST [flags]; see omniproxy copy --help"},
 		{"--lisen :0", "", `unknown flag --lisen, did you mean "--listen"?; see omniproxy --help`},
-		{"ping a b", "", "unexpected argument b; see omniproxy --help"},
-		{"version 1", "", "unexpected argument 1; see omniproxy --help"},
+		{"ping a b", "", "unexpected argument b; see omniproxy ping --help"},
+		{"version 1", "", "unexpected argument 1; see omniproxy version --help"},
 		{"redis://:secret@h", "", "unexpected argument redis://:***@h; see omniproxy --help"},
 		{"--requirepass -secret", "", `--requirepass: expected string value but got "***" (short flag); perhaps try --requirepass="***"?; see omniproxy --help`},
 	} {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -158,6 +159,7 @@ func (t pingTarget) explain(err error) string {
 	var reply redis.Error
 	var timeout net.Error
 	var dns *net.DNSError
+	var unknown x509.UnknownAuthorityError
 	switch {
 	case errors.As(err, &reply):
 		return explainReply(reply.Error())
@@ -170,15 +172,28 @@ func (t pingTarget) explain(err error) string {
 	case errors.Is(err, fs.ErrPermission):
 		return "permission denied: this user may not open the socket"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return fmt.Sprintf("no answer within %v", t.timeout)
+		return fmt.Sprintf("no answer within %v; a proxy waits for a Redis that is down", t.timeout)
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
-		return "the server closed the connection without an answer"
+		return "the server closed the connection without an answer" + t.otherScheme()
+	case errors.As(err, &unknown):
+		return "the server's certificate is of a CA that is not trusted here: name the CA's file in SSL_CERT_FILE"
 	}
 	first, _, _ := strings.Cut(err.Error(), "\n")
 	if what, ok := strings.CutPrefix(first, "redis: "); ok { // go-redis could not read the answer
 		return "no Redis server answers there (" + what + ")"
 	}
 	return first
+}
+
+// otherScheme tells what a server may speak that hangs up on what it was sent.
+func (t pingTarget) otherScheme() string {
+	switch {
+	case t.options.Network == "unix":
+		return ""
+	case t.options.TLSConfig != nil:
+		return "; if it speaks plain text, write redis://"
+	}
+	return "; if it speaks TLS, write rediss://, or set " + variable("tls-cert")
 }
 
 // explainReply explains an error that the server sent: Redis' error texts are facts that clients match on.

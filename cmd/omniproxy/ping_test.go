@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/omniproxy/omniproxy/resp/redistest"
 )
@@ -122,7 +125,13 @@ func TestPingExplainsWhyThereIsNoPong(t *testing.T) {
 	denied := answering(t, "-DENIED Redis is running in protected mode\r\n")
 	expectPing(t, denied+": the server answered DENIED Redis is running in protected mode", "redis://"+denied)
 	gone := answering(t, "")
-	expectPing(t, gone+": the server closed the connection without an answer", "redis://"+gone)
+	expectPing(t, gone+": the server closed the connection without an answer; if it speaks TLS, write rediss://, or set OMNIPROXY_TLS_CERT", "redis://"+gone)
+	expectPing(t, gone+": the server closed the connection without an answer; if it speaks plain text, write redis://", "rediss://"+gone)
+	stranger := httptest.NewTLSServer(nil)
+	defer stranger.Close()
+	stranger.Config.ErrorLog = log.New(io.Discard, "", 0)
+	unknown := stranger.Listener.Addr().String()
+	expectPing(t, unknown+": the server's certificate is of a CA that is not trusted here: name the CA's file in SSL_CERT_FILE", "rediss://"+unknown)
 	web := answering(t, "HTTP/1.1 400 Bad Request\r\n\r\n")
 	expectPing(t, web+`: no Redis server answers there (can't parse map reply: "HTTP/1.1 400 Bad Request")`, "redis://"+web)
 }
@@ -143,12 +152,13 @@ func TestPingGivesUp(t *testing.T) {
 	inv.Ping.timeout = 20 * time.Millisecond
 	var stdout, stderr bytes.Buffer
 	code := inv.Ping.run(context.Background(), &stdout, &stderr)
-	if want := "omniproxy: " + l.Addr().String() + ": no answer within 20ms\n"; code != 1 || stdout.Len() > 0 || stderr.String() != want {
+	if want := "omniproxy: " + l.Addr().String() + ": no answer within 20ms; a proxy waits for a Redis that is down\n"; code != 1 || stdout.Len() > 0 || stderr.String() != want {
 		t.Errorf("exit %d, stdout %q, stderr %q, want %q", code, stdout.String(), stderr.String(), want)
 	}
 }
 
 func TestPingExplainsErrorsOfTheMachine(t *testing.T) {
+	socket := pingTarget{options: &redis.Options{Network: "unix"}}
 	for _, tt := range []struct {
 		err  error
 		want string
@@ -158,7 +168,7 @@ func TestPingExplainsErrorsOfTheMachine(t *testing.T) {
 		{&net.OpError{Err: syscall.ECONNRESET}, "the server closed the connection without an answer"},
 		{errors.New("one\ntwo"), "one"},
 	} {
-		if got := (pingTarget{}).explain(tt.err); got != tt.want {
+		if got := socket.explain(tt.err); got != tt.want {
 			t.Errorf("%v is explained as %q, want %q", tt.err, got, tt.want)
 		}
 	}

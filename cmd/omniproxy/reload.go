@@ -19,7 +19,7 @@ func (p *process) reload() {
 		err = r.reopenAudits()
 	}
 	if err != nil {
-		p.log.Error("the settings stay as they are, for the new ones are wrong", zap.String("error", redact(err.Error())))
+		p.log.Error("the settings stay as they are, for the new ones are wrong", zap.Error(err))
 		return
 	}
 	changed, waiting := r.changed(), r.waiting()

@@ -35,8 +35,6 @@ func serve(inv invocation) int {
 		return exitUsage
 	}
 	defer log.Sync()
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	for _, warning := range inv.Warnings {
 		log.Warn(warning)
 	}
@@ -45,10 +43,12 @@ func serve(inv invocation) int {
 		fmt.Fprintln(os.Stderr, "omniproxy:", err)
 		return exitFailed
 	}
-	restarts, reloads := make(chan os.Signal, 1), make(chan os.Signal, 1)
-	restartSignal(restarts)
-	signal.Notify(reloads, syscall.SIGHUP)
+	signals, restarts, reloads := make(chan os.Signal, 2), make(chan os.Signal, 1), make(chan os.Signal, 1)
 	for {
+		// As well after a restart that failed: it has given them up.
+		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+		signal.Notify(reloads, syscall.SIGHUP)
+		restartSignal(restarts)
 		p := newProcess(inv.Listeners, log, level, signals)
 		p.source, p.restarts, p.reloads, p.inherited = inv.source, restarts, reloads, inherited
 		code := p.run()

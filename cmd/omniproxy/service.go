@@ -135,16 +135,28 @@ func (s Settings) filters(log *zap.Logger) (filters []resp.Filter) {
 	return filters
 }
 
-// listen binds the address. A unix socket that a dead process left is taken over.
-func listen(a Address) (net.Listener, error) {
+// listen binds the address that a flag names. A unix socket that a dead process left is taken over.
+func listen(flag string, a Address) (net.Listener, error) {
 	l, err := net.Listen(a.Network, a.Addr)
 	if a.Network == "unix" && errors.Is(err, syscall.EADDRINUSE) && abandoned(a.Addr) && os.Remove(a.Addr) == nil {
 		l, err = net.Listen(a.Network, a.Addr)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
+		return nil, cannotListen(flag, a, err)
 	}
 	return l, nil
+}
+
+// cannotListen says why the address that a flag names cannot be had, and what to do where that is not plain.
+func cannotListen(flag string, a Address, err error) error {
+	var call *net.OpError
+	if errors.As(err, &call) {
+		err = call.Err // which does not say the address once more
+	}
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("cannot listen on %s: %w; stop the program that listens there, or choose another address with --%s", a, err, flag)
+	}
+	return fmt.Errorf("cannot listen on %s: %w", a, err)
 }
 
 // abandoned reports whether path is a socket on which nobody listens.

@@ -17,7 +17,7 @@ func startLine(s Settings, c jsonbackend.Counts, bound Address) string {
 	if err != nil {
 		dir = s.Dir
 	}
-	holds := fmt.Sprintf("%d agents, %d results, %d metrics, %d streams", c.Agents, c.Results, c.Metrics, c.Streams)
+	holds := strings.Join([]string{count(c.Agents, "agent"), count(c.Results, "result"), count(c.Metrics, "metric"), count(c.Streams, "stream")}, ", ")
 	if c == (jsonbackend.Counts{}) {
 		holds = "new and empty; other directory? --dir"
 	}

@@ -24,8 +24,8 @@ type validateWord struct {
 	MaxFindings string `group:"Output" typed:"" placeholder:"N" default:"1000" help:"list at most N findings of a source; all are counted; 0 lists all"`
 	FailOn      string `group:"Output" typed:"" placeholder:"LEVEL" default:"error" choices:"error,warning,info,never" help:"exit with 1 if there is an error, a warning, anything (info), or never"`
 
-	Rules         string `group:"Rules" typed:"" placeholder:"LIST" help:"judge by these rules alone (OMN020,OMN021), or by all but some (-OMN004,-OMN023)"`
-	Families      string `group:"Rules" typed:"" placeholder:"FILE" help:"families of keys of your own, in YAML (docs/validate.md)"`
+	Rules         string `group:"Rules" typed:"" placeholder:"LIST" help:"judge by these rules alone (OMN020,OMN021), or by all but some (--rules=-OMN004,-OMN023)"`
+	Families      string `group:"Rules" typed:"" placeholder:"FILE" help:"families of keys of your own, in YAML (docs/validation.md)"`
 	Baseline      string `group:"Rules" typed:"" placeholder:"FILE" help:"leave alone the findings that FILE lists"`
 	WriteBaseline string `group:"Rules" typed:"" placeholder:"FILE" help:"write the findings to FILE, and exit with 0"`
 	Settle        string `group:"Rules" typed:"" placeholder:"TIME" default:"2s" help:"look again after TIME at what does not fit together, for others may just be writing it"`

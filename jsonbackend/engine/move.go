@@ -10,11 +10,11 @@ import (
 
 // A client goes to another process as the commands that bring a new connection where this one is.
 
-// Pack implements [resp.Mover]. Who tracks keys stays: what others may have copies of is known here only.
+// Pack implements [resp.Mover]. Whose invalidations another client hears stays: that one may not come along.
 func (c *Conn) Pack() (state []byte, ok bool) {
 	c.e.mu.Lock()
 	defer c.e.mu.Unlock()
-	if c.tracker != nil {
+	if c.tracker != nil && c.tracker.redirect != 0 {
 		return nil, false
 	}
 	var w wire.Writer
@@ -26,6 +26,9 @@ func (c *Conn) Pack() (state []byte, ok bool) {
 		}
 	}
 	say("SELECT", strconv.AppendInt(nil, int64(c.db), 10))
+	if c.tracker != nil {
+		c.tracker.pack(say)
+	}
 	if c.sub != nil {
 		for kind := range topicKinds {
 			for t := range c.sub.topics[kind].all() {
@@ -51,11 +54,40 @@ func (c *Conn) Pack() (state []byte, ok bool) {
 	return w.Bytes(), true
 }
 
-// Unpack implements [resp.Mover]. What was watched may have changed while nobody looked, so it counts as changed.
+// pack says the commands that make a client track as this one does.
+func (t *tracker) pack(say func(name string, args ...[]byte)) {
+	words := [][]byte{[]byte("TRACKING"), []byte("ON")}
+	word := func(text string) { words = append(words, []byte(text)) }
+	caching := "YES"
+	switch t.mode {
+	case trackOptIn:
+		word("OPTIN")
+	case trackOptOut:
+		word("OPTOUT")
+		caching = "NO"
+	case trackPrefix:
+		word("BCAST")
+		for _, p := range t.prefixes {
+			word("PREFIX")
+			word(p)
+		}
+	}
+	if t.noLoop {
+		word("NOLOOP")
+	}
+	say("CLIENT", words...)
+	if t.caching {
+		say("CLIENT", []byte("CACHING"), []byte(caching))
+	}
+}
+
+// Unpack implements [resp.Mover]. What was watched may have changed while nobody looked, so it counts as changed, and who
+// tracks keys is told to forget them all.
 func (c *Conn) Unpack(state []byte) error {
 	c.e.lock()
 	defer c.e.mu.Unlock()
 	defer c.w.Reset()
+	defer c.forgetCopies()
 	var r wire.Reader
 	r.Feed(state)
 	limits := wire.DefaultLimits()
@@ -67,6 +99,15 @@ func (c *Conn) Unpack(state []byte) error {
 		if err := c.again(args); err != nil {
 			return err
 		}
+	}
+}
+
+// forgetCopies tells a client that tracks keys, and can be told, that no copy is good any more.
+func (c *Conn) forgetCopies() {
+	if c.tracker != nil && c.s.Client.Proto() == 3 {
+		w := wire.Writer{Proto: 3}
+		(&invalidation{}).write(&w)
+		c.s.Out.Append(w.Bytes())
 	}
 }
 

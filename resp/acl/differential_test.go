@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -80,7 +82,7 @@ func do(t *testing.T, c *redis.Client, words ...string) string {
 func text(reply any, err error) string {
 	switch {
 	case err != nil:
-		return "(error) " + err.Error()
+		return "(error) " + strings.ReplaceAll(err.Error(), "\n", " ") // an error is one line
 	case reply == nil:
 		return "OK"
 	}
@@ -132,6 +134,56 @@ func byteWords(words []string) [][]byte {
 	return list
 }
 
+// Files are read as Redis reads them: what separates words there is a space, and nothing that only looks like one.
+func TestFilesAreReadAsByRedis(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "users")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("")
+	redis := redis.NewClient(&redis.Options{Addr: redistest.Start(t, "--aclfile", path), Protocol: 2})
+	defer redis.Close()
+	for _, line := range []string{
+		"user u on nopass +get ~a",
+		" \tuser u  on \t +get   ~a\t \r",
+		"user u on >a\u00a0b ~a\u00a0~*",
+		"user u on ~a\u3000+@all",
+		"user u on ~a\v+@all",
+		"user u on\t+get",
+		"user u on >a\tb",
+		"user\tu on",
+		"user u\u0085v on",
+		"user u\v on",
+		"user  on +get",
+		`user u (~"a" '+get')`,
+		"user u (~a\t+get)",
+		"user u (~a\u2028+get)",
+		"user u ( ~a +get )",
+		"User u on",
+	} {
+		write("user default on nopass ~* &* +@all\n" + line + "\n")
+		file := paper("user default on nopass ~* &* +@all\n" + line + "\n")
+		ours := NewUsers(&file)
+		_, err := ours.Load(nil)
+		compare(t, fmt.Sprintf("%q", line), strings.ReplaceAll(do(t, redis, "ACL", "LOAD"), path, file.Name()), text(nil, err))
+		if err == nil {
+			compare(t, fmt.Sprintf("%q", line), do(t, redis, "ACL", "LIST"), listed(ours))
+		}
+	}
+}
+
+// listed is ACL LIST.
+func listed(u *Users) string {
+	var lines []any
+	for line := range strings.Lines(string(u.Text())) {
+		lines = append(lines, strings.TrimSuffix(line, "\n"))
+	}
+	return text(lines, nil)
+}
+
 // author invents rules and calls.
 type author struct {
 	*rand.Rand
@@ -159,7 +211,7 @@ func (a *author) rule(root bool) string {
 	case 4:
 		return a.of("+@all", "-@all", "allcommands", "nocommands", "+@ALL", "+@nosuch", "+nosuch", "-config|nosuch", "+get|x|y", "+config|get|x", "+get|", "+select|0", "+SELECT|1", "-select|0", "+select|0", "+debug|object", "+client|", "-client", "+client|id", "+client|list", "-config|get", "+cOnFiG|SeT")
 	case 5, 6:
-		return a.of("~a*", "~*b", "~a", "%R~a*", "%W~a*", "%r~*", "%RW~b", "%wr~c", "~*", "allkeys", "resetkeys", "resetkeys", "%R~*", "%X~a", "%RR~a", "~", "%R~", "~a b", "~[ab]?")
+		return a.of("~a*", "~*b", "~a", "%R~a*", "%W~a*", "%r~*", "%RW~b", "%wr~c", "~*", "allkeys", "resetkeys", "resetkeys", "%R~*", "%X~a", "%RR~a", "~", "%R~", "~a b", "~[ab]?", "~a\u00a0b", "%R", "%wr", "%", "%~a", `~"a"`, `~"a b"`, `"~b"`, `""`, `'+get'`, `~"a`)
 	case 7:
 		return a.of("&a*", "&b", "&*", "allchannels", "resetchannels", "resetchannels", "&", "& x", "&[ab]")
 	}
@@ -168,7 +220,7 @@ func (a *author) rule(root bool) string {
 	}
 	switch a.IntN(5) {
 	case 0:
-		return a.of("on", "off", "ON", "nopass", "resetpass", "reset", "clearselectors", "sanitize-payload", "skip-sanitize-payload", "", "nosuch", "(", "(+get", "+get)", "()", "(~*)")
+		return a.of("on", "off", "ON", "nopass", "resetpass", "reset", "clearselectors", "sanitize-payload", "skip-sanitize-payload", "", "nosuch", "(", "(+get", "+get)", "()", "(~*)", `(~"a b" +get)`, `("")`, "(+get\t~a\n~b)")
 	case 1:
 		return a.of(">", "<", "#", "!") + a.of("p", "q", "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8", "5E884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8", "xx884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8")
 	}

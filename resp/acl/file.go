@@ -101,16 +101,21 @@ func (u *Users) read(text []byte) (map[string]*Rights, error) {
 	number := 0
 	for line := range bytes.Lines(text) {
 		number++
-		words := bytes.Fields(line)
-		if len(words) == 0 {
+		line = bytes.Trim(line, " \t\r\n")
+		if len(line) == 0 {
 			continue
 		}
+		words := bytes.Split(line, []byte(" ")) // a space and nothing else: whatever else there is may be part of a name
 		at := fmt.Sprintf("%s:%d", u.file.Name(), number)
 		if string(words[0]) != "user" || len(words) < 2 {
 			fmt.Fprintf(&wrong, "%s should start with user keyword followed by the username. ", at)
 			continue
 		}
 		name := string(words[1])
+		if !plain(words[1]) {
+			fmt.Fprintf(&wrong, "'%s: username '%s' contains invalid characters. ", at, name)
+			continue
+		}
 		if read[name] != nil {
 			fmt.Fprintf(&wrong, "WARNING: Duplicate user '%s' found on line %d. ", name, number)
 			continue
@@ -134,6 +139,7 @@ func (u *Users) readRules(words [][]byte, at string) (r *Rights, complaints stri
 	}
 	told := false
 	for _, rule := range rules {
+		rule = bytes.Trim(rule, "\t\r\n")
 		switch err := r.apply(rule, u.allChannels); {
 		case err == wire.ReasonUnknownRule && rule[0] != '(':
 			complaints += fmt.Sprintf("%s: Error in applying operation '%s': %s. ", at, rule, err)

@@ -2,6 +2,7 @@ package acl
 
 import (
 	"container/list"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -40,6 +41,7 @@ const (
 
 // Add remembers a denial, and forgets the oldest.
 func (l *Log) Add(d Denied, at time.Time, client string) {
+	d.Object, d.User = Brief(d.Object), Brief(d.User)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for e, left := l.entries.Front(), alikeEntries; e != nil && left > 0; e, left = e.Next(), left-1 {
@@ -53,6 +55,17 @@ func (l *Log) Add(d Denied, at time.Time, client string) {
 	for int64(l.entries.Len()) > l.most {
 		l.entries.Remove(l.entries.Back())
 	}
+}
+
+// longestText is how many bytes are remembered of a key, a channel or a name: whoever is denied may choose a very long one.
+const longestText = 256
+
+// Brief returns the beginning of a text that is too long to be remembered, and how much is missing.
+func Brief(text string) string {
+	if len(text) <= longestText {
+		return text
+	}
+	return fmt.Sprintf("%s... (%d more bytes)", text[:longestText], len(text)-longestText)
 }
 
 // Latest returns so many entries, if there are as many.

@@ -40,7 +40,11 @@ func (r *Rights) apply(rule []byte, allChannels bool) error {
 	case word[0] == '(' && word[len(word)-1] == ')':
 		s := newSelector(allChannels)
 		if len(rule) > 1 {
-			for _, rule := range bytes.Fields(rule[1 : len(rule)-1]) {
+			words, ok := wire.AppendWords(nil, rule[1:len(rule)-1])
+			if !ok {
+				words = nil // Redis makes no error of quotes that do not end, but a selector that allows nothing
+			}
+			for _, rule := range words {
 				if err := s.apply(rule); err != nil {
 					return err
 				}
@@ -83,6 +87,8 @@ func (r *Rights) password(rule []byte) error {
 // apply changes what a selector allows.
 func (s *selector) apply(rule []byte) error {
 	switch word := strings.ToLower(string(rule)); {
+	case word == "": // "" in a selector
+		return wire.ReasonRuleSyntax
 	case word == "allkeys" || word == "~*":
 		s.allKeys, s.keys = true, nil
 	case word == "resetkeys":
@@ -183,27 +189,17 @@ func (s *selector) addKeys(rule []byte) error {
 	}
 	a, pattern := readsAndWrites, rule[1:]
 	if rule[0] == '%' {
-		a, pattern = 0, nil
-		for i, c := range rule[1:] {
-			var more access
-			switch c {
-			case 'R', 'r':
-				more = reads
-			case 'W', 'w':
-				more = writes
-			}
-			if c == '~' && a != 0 {
-				pattern = rule[i+2:]
-				break
-			}
+		for a = 0; len(pattern) > 0 && pattern[0] != '~'; pattern = pattern[1:] {
+			more := map[byte]access{'R': reads, 'r': reads, 'W': writes, 'w': writes}[pattern[0]]
 			if more == 0 || a&more != 0 {
 				return wire.ReasonRuleSyntax
 			}
 			a |= more
 		}
-		if pattern == nil {
+		if a == 0 {
 			return wire.ReasonRuleSyntax
 		}
+		pattern = bytes.TrimPrefix(pattern, []byte("~"))
 	}
 	if !plain(pattern) {
 		return wire.ReasonRuleSyntax

@@ -185,6 +185,22 @@ func TestDenialsThatAreAlikeAreOneEntry(t *testing.T) {
 	}
 }
 
+// Whoever is denied chooses the words: what is remembered of them must not fill the memory.
+func TestLittleIsRememberedOfLongWords(t *testing.T) {
+	var l Log
+	l.SetMost(1)
+	long := strings.Repeat("x", 1000)
+	l.Add(Denied{Reason: "auth", Object: long, User: long}, time.Now(), "c")
+	want := strings.Repeat("x", 256) + "... (744 more bytes)"
+	if d := l.Latest(1)[0]; d.Object != want || d.User != want {
+		t.Errorf("%+v", d)
+	}
+	l.Add(Denied{Object: long[:256]}, time.Now(), "c")
+	if d := l.Latest(1)[0]; d.Object != long[:256] {
+		t.Errorf("%+v", d)
+	}
+}
+
 // Where keys cannot be told a strict judge allows nothing less than all of them.
 func TestAStrictJudgeDeniesWhatItCannotTell(t *testing.T) {
 	u := NewUsers(nil)

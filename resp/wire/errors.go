@@ -340,6 +340,8 @@ const (
 	ErrProtoNotInteger Error = "ERR Protocol version is not an integer or out of range"
 	// ErrClientName: a client name with a space, a newline or a byte that does not print.
 	ErrClientName Error = "ERR Client names cannot contain spaces, newlines or special characters."
+	// ErrClientNameLength: a client name that is longer than any that helps. Redis takes every length.
+	ErrClientNameLength Error = "ERR Client names cannot have more than 1024 bytes"
 	// ErrNoSuchClient: CLIENT KILL of an address nobody has.
 	ErrNoSuchClient Error = "ERR No such client"
 	// ErrClientID: CLIENT LIST ID with something that is not an ID.

@@ -349,19 +349,29 @@ func (r *Reader) inline(b []byte, lim *Limits) (int, error) {
 	if err != nil || end < 0 {
 		return 0, err
 	}
-	line := bytes.TrimSuffix(b[:end], []byte{'\r'})
+	args, ok := AppendWords(r.args, bytes.TrimSuffix(b[:end], []byte{'\r'}))
+	if !ok {
+		return 0, ErrQuotes
+	}
+	r.args = args
+	return end + 1, nil
+}
+
+// AppendWords appends the words of a line, which spaces separate and quotes hold together, as an inline command has them. They
+// share the bytes of line where these are plain. ok is false where a quote does not end, or something stands right behind it.
+func AppendWords(words [][]byte, line []byte) (_ [][]byte, ok bool) {
 	for {
 		for len(line) > 0 && isSpace(line[0]) {
 			line = line[1:]
 		}
 		if len(line) == 0 {
-			return end + 1, nil
+			return words, true
 		}
-		arg, n, ok := word(line)
+		text, n, ok := word(line)
 		if !ok {
-			return 0, ErrQuotes
+			return words, false
 		}
-		r.args = append(r.args, arg)
+		words = append(words, text)
 		line = line[n:]
 	}
 }
@@ -373,7 +383,7 @@ func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
 func word(line []byte) (text []byte, n int, ok bool) {
 	for n < len(line) {
 		switch c := line[n]; c {
-		case ' ', '\t', '\r':
+		case ' ', '\t', '\r', '\n':
 			return line[:n:n], n, true
 		case '"', '\'':
 			rest, size, ok := quoted(line[n+1:], c)

@@ -62,6 +62,19 @@ func (r *reader) at(t *token.Token) Position {
 	return Position{r.file, t.Position.Line, t.Position.Column}
 }
 
+// remedy tells what to do about the commonest mistakes, where the parser's message does not.
+func remedy(message string) string {
+	switch {
+	case strings.HasPrefix(message, "tab character"):
+		return ": indent with spaces"
+	case message == "value is not allowed in this context":
+		return ": settings that belong together begin in the same column"
+	case message == "mapping value is not allowed in this context":
+		return ": settings that belong together begin in the same column, and a text with a colon stands between quotes"
+	}
+	return ""
+}
+
 // parse returns the file's one document, nil if it is empty.
 func (r *reader) parse(text []byte) (ast.Node, error) {
 	if len(text) > MaxSize {
@@ -84,7 +97,7 @@ func (r *reader) parse(text []byte) (ast.Node, error) {
 	switch {
 	case errors.As(err, &wrong):
 		message, _, _ := strings.Cut(wrong.GetMessage(), " escape character ") // and a part of a value
-		return nil, r.errorf(wrong.GetToken(), "this is no YAML: %s", message)
+		return nil, r.errorf(wrong.GetToken(), "this is no YAML: %s%s", message, remedy(message))
 	case err != nil:
 		return nil, r.errorf(nil, "this is no YAML")
 	}

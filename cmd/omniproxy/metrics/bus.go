@@ -159,10 +159,10 @@ func (p *poll) look(ctx context.Context, failed func(error)) {
 	p.err = err
 }
 
-// ask reads the bus in three rounds: topics, their streams, what belongs to their groups.
+// ask reads the bus: topics, their streams, what belongs to their groups.
 func (p *poll) ask(ctx context.Context) ([]topic, error) {
-	registered, _, err := p.client.SScan(ctx, p.layout.Topics(), 0, "", 5*mostTopics).Result()
-	if err != nil && !wrongType(err) {
+	registered, err := p.registered(ctx)
+	if err != nil {
 		return nil, err
 	}
 	names := distinct(append(p.tasks.topics(), registered...))
@@ -171,6 +171,20 @@ func (p *poll) ask(ctx context.Context) ([]topic, error) {
 		return nil, err
 	}
 	return topics, p.rest(ctx, topics)
+}
+
+// registered returns some of the topics that have agents, all if they are few.
+func (p *poll) registered(ctx context.Context) (names []string, err error) {
+	for cursor := uint64(0); ; {
+		var some []string
+		some, cursor, err = p.client.SScan(ctx, p.layout.Topics(), cursor, "", mostTopics).Result()
+		if err != nil && !wrongType(err) {
+			return nil, err
+		}
+		if names = append(names, some...); cursor == 0 || len(names) >= mostTopics {
+			return names, nil
+		}
+	}
 }
 
 // streams asks for the length and the groups of streams. Those that are none are left out.

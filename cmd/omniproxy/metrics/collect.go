@@ -144,20 +144,10 @@ func (s sink) json(b *jsonbackend.Backend) {
 	}
 }
 
-// mostErrors is how many codes of errors are told apart.
-const mostErrors = 64
-
+// errors shows error replies. The backends see to it that their codes are few.
 func (s sink) errors(codes map[string]int64) {
-	rest, n := int64(0), 0
 	for code, count := range codes {
-		if n++; n > mostErrors || code == other {
-			rest += count
-			continue
-		}
-		s.put(&errorReplies, float64(count), label(code))
-	}
-	if rest > 0 {
-		s.put(&errorReplies, float64(rest), other)
+		s.put(&errorReplies, float64(count), code)
 	}
 }
 

@@ -3,10 +3,13 @@ package metrics
 import (
 	"context"
 	"fmt"
+	"log"
 	"net"
 	"net/http"
 	"net/http/pprof"
 	"runtime"
+	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,25 +37,32 @@ const (
 	mostScrapes     = 4 // at a time
 	mostHeader      = 8 << 10
 	askTime         = 10 * time.Second
-	answerTime      = 2 * time.Minute // a CPU profile takes 30 s
+	answerTime      = 2 * time.Minute
+	mostProfiled    = time.Minute // pprof itself would take as long as it is asked to, whatever the server says
 )
 
+// Lines tell how many warnings and errors were logged or left out.
+type Lines struct{ Warnings, Errors func() int64 }
+
 // New returns an exporter without services. version says what runs; profiles lets everybody who reaches it take them.
-func New(version string, profiles bool) *Exporter {
+func New(version string, profiles bool, lines Lines) *Exporter {
 	x := &Exporter{registry: prometheus.NewRegistry()}
+	x.registry.MustRegister(logLines.counting(lines.Warnings, "warn"), logLines.counting(lines.Errors, "error"))
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts(buildInfo.opts()), buildInfo.labels)
 	build.WithLabelValues(version, runtime.Version()).Set(1)
 	x.registry.MustRegister(build, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(x.registry, promhttp.HandlerOpts{MaxRequestsInFlight: mostScrapes, Timeout: askTime}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(x.registry, promhttp.HandlerOpts{
+		MaxRequestsInFlight: mostScrapes, Timeout: askTime, DisableCompression: true, // which costs almost as much as all the rest
+	}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", x.readyz)
 	if profiles {
-		mux.HandleFunc("/debug/pprof/", pprof.Index)
+		mux.HandleFunc("/debug/pprof/", brief(pprof.Index))
 		mux.HandleFunc("/debug/pprof/cmdline", http.NotFound) // it may show passwords
-		mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("/debug/pprof/profile", brief(pprof.Profile))
 		mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
-		mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+		mux.HandleFunc("/debug/pprof/trace", brief(pprof.Trace))
 	}
 	x.server = http.Server{
 		Handler: mux, MaxHeaderBytes: mostHeader,
@@ -72,32 +82,41 @@ func New(version string, profiles bool) *Exporter {
 	return x
 }
 
-// JSON returns a service for a JSON backend. name is the label backend, which no other has; db is the database with
-// OmniDaemon's keys.
+// JSON returns a service for a JSON backend. name is the label backend; db is the database with OmniDaemon's keys.
 func (x *Exporter) JSON(name, prefix string, db int) *Service {
-	if x == nil {
-		return nil
-	}
-	return x.add(name, newJSONService(prefix, db, x.of(name)))
+	return x.add(name, func(r prometheus.Registerer) *Service { return newJSONService(prefix, db, r) })
 }
 
-// Redis returns a service for a proxy.
+// Redis returns a service for a proxy. name is the label backend.
 func (x *Exporter) Redis(name, prefix string) *Service {
+	return x.add(name, func(r prometheus.Registerer) *Service { return newRedisService(prefix, r) })
+}
+
+// add makes a service. If its name is taken, it is told apart by a number.
+func (x *Exporter) add(name string, service func(prometheus.Registerer) *Service) *Service {
 	if x == nil {
 		return nil
 	}
-	return x.add(name, newRedisService(prefix, x.of(name)))
-}
-
-func (x *Exporter) of(name string) prometheus.Registerer {
-	return prometheus.WrapRegistererWith(prometheus.Labels{"backend": label(name)}, x.registry)
-}
-
-func (x *Exporter) add(name string, s *Service) *Service {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.services, x.names = append(x.services, s), append(x.names, name)
+	unique := label(name)
+	for n := 2; slices.Contains(x.names, unique); n++ {
+		unique = fmt.Sprintf("%s#%d", label(name), n)
+	}
+	s := service(prometheus.WrapRegistererWith(prometheus.Labels{"backend": unique}, x.registry))
+	x.services, x.names = append(x.services, s), append(x.names, unique)
 	return s
+}
+
+// brief refuses profiles of a longer time than anybody needs: taking them slows the process down.
+func brief(profile http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if seconds, _ := strconv.ParseFloat(r.FormValue("seconds"), 64); seconds > mostProfiled.Seconds() {
+			http.Error(w, fmt.Sprint("seconds: at most ", mostProfiled.Seconds()), http.StatusBadRequest)
+			return
+		}
+		profile(w, r)
+	}
 }
 
 // unready is why /readyz fails; "" if it does not.
@@ -136,8 +155,9 @@ func (x *Exporter) Drain(delay time.Duration) {
 	}
 }
 
-// Serve answers on l until Close. It returns nil then.
-func (x *Exporter) Serve(l net.Listener) error {
+// Serve answers on l until Close. It returns nil then. What goes wrong meanwhile is told to errors.
+func (x *Exporter) Serve(l net.Listener, errors *log.Logger) error {
+	x.server.ErrorLog = errors
 	if err := x.server.Serve(l); err != http.ErrServerClosed {
 		return err
 	}

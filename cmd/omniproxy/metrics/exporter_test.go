@@ -2,13 +2,17 @@ package metrics
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/redis/go-redis/v9"
 
@@ -19,20 +23,48 @@ import (
 // exported is an exporter that answers until the test is over.
 func exported(t *testing.T, profiles bool) (x *Exporter, url string) {
 	t.Helper()
-	x = New("v1", profiles)
+	x, url, _ = troubled(t, profiles, 0)
+	return x, url
+}
+
+// troubled is an exporter that cannot accept so many times, and what it says of that. The log is read after an answer.
+func troubled(t *testing.T, profiles bool, times int) (x *Exporter, url string, said *strings.Builder) {
+	t.Helper()
+	x = New("v1", profiles, Lines{Warnings: func() int64 { return 3 }, Errors: func() int64 { return 2 }})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- x.Serve(l) }()
+	ended, said := make(chan error, 1), new(strings.Builder)
+	go func() { ended <- x.Serve(&failing{l, times}, log.New(said, "", 0)) }()
 	t.Cleanup(func() {
 		x.Close()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	})
-	return x, "http://" + l.Addr().String()
+	return x, "http://" + l.Addr().String(), said
+}
+
+// failing cannot accept so many times.
+type failing struct {
+	net.Listener
+	times int
+}
+
+func (l *failing) Accept() (net.Conn, error) {
+	if l.times--; l.times >= 0 {
+		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+	}
+	return l.Listener.Accept()
+}
+
+func TestWhatGoesWrongIsLogged(t *testing.T) {
+	_, url, said := troubled(t, false, 2)
+	expect(t, url+"/healthz", 200, "ok")
+	if n := strings.Count(said.String(), "too many open files"); n != 2 {
+		t.Errorf("%d lines, of 2:\n%s", n, said)
+	}
 }
 
 func get(t *testing.T, url string) (status int, text string) {
@@ -106,6 +138,21 @@ func TestProfilesAreThereOnDemandOnly(t *testing.T) {
 	expect(t, url+"/debug/pprof/", 200, "goroutine")
 	expect(t, url+"/debug/pprof/goroutine?debug=1", 200, "goroutine profile")
 	expect(t, url+"/debug/pprof/cmdline", 404, "")
+	for _, profile := range []string{"profile", "trace", "allocs"} {
+		expect(t, url+"/debug/pprof/"+profile+"?seconds=61", 400, "at most 60")
+	}
+}
+
+// Backends with one name: the same Redis with another database or user, directories with long or broken names.
+func TestServicesOfOneNameAreToldApart(t *testing.T) {
+	x, url := exported(t, false)
+	long := strings.Repeat("x", longestLabel)
+	for _, name := range []string{"redis://h:1", "redis://h:1", "redis://h:1#2", long + "1", long + "2", "\xff", "\xfe"} {
+		x.JSON(name, "omni", 0)
+	}
+	for _, name := range []string{"redis://h:1", "redis://h:1#2", "redis://h:1#2#2", long, long + "#2", "\uFFFD", "\uFFFD#2"} {
+		expect(t, url+"/metrics", 200, `omniproxy_ready{backend="`+name+`"} 0`)
+	}
 }
 
 func TestWithoutAnExporterNothingCosts(t *testing.T) {
@@ -147,6 +194,8 @@ func TestNamesAreAsPrometheusLikesThem(t *testing.T) {
 		`omniproxy_keys{backend="json",db="0"} 3`,
 		`omniproxy_omnidaemon_group_lag{backend="json",group="group:t:a",topic="t"} 1`,
 		`omniproxy_build_info{goversion="`,
+		`omniproxy_log_lines_total{level="error"} 2`,
+		`omniproxy_log_lines_total{level="warn"} 3`,
 	} {
 		expect(t, url+"/metrics", 200, line)
 	}
@@ -159,5 +208,18 @@ func TestThePageListsEveryMetric(t *testing.T) {
 	}
 	if !strings.Contains(string(page), Markdown()) {
 		t.Errorf("docs/observability.md is out of date; its table must be:\n%s", Markdown())
+	}
+}
+
+// A counter that sometimes has a label of its own and sometimes counts as another would jump up and down.
+func TestEveryErrorCodeKeepsItsSeries(t *testing.T) {
+	c, codes := newCollector(nil), map[string]int64{other: 1}
+	for i := range 64 {
+		codes[fmt.Sprint("CODE", i)] = 1
+	}
+	ch := make(chan prometheus.Metric, len(codes))
+	sink{ch, c.described}.errors(codes)
+	if len(ch) != len(codes) {
+		t.Errorf("%d series of %d codes", len(ch), len(codes))
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 const (
 	mostPairs    = 200 // topics with an agent or group that are told apart
-	mostEvents   = 50  // kinds of report
+	mostEvents   = 20  // kinds of report
 	longestLabel = 128 // bytes
 	other        = "other"
 )

@@ -167,11 +167,7 @@ func (s *Service) Ready() bool {
 
 // Close ends what runs in the background.
 func (s *Service) Close() {
-	if s == nil {
-		return
-	}
-	if s.poll != nil {
+	if s != nil && s.poll != nil {
 		s.poll.stop()
 	}
-	s.Tasks.stop()
 }

@@ -41,6 +41,7 @@ func (s side) String() string { return [...]string{"both", "json", "redis"}[s] }
 // Clients, and what they send.
 var (
 	buildInfo        = metric{"build_info", gauge, "1; the labels say what runs.", []string{"version", "goversion"}, either}
+	logLines         = metric{"log_lines_total", counter, "Warnings and errors, logged or left out. What has no metric of its own shows here: settings, certificates or users that cannot be used or saved.", []string{"level"}, either}
 	ready            = metric{"ready", gauge, "Whether /readyz says so: 1 or 0.", nil, either}
 	clientsNow       = metric{"clients", gauge, "Clients that are connected.", nil, either}
 	clientsMax       = metric{"clients_max", gauge, "Clients that may be.", nil, either}
@@ -115,7 +116,7 @@ var (
 	tasksTotal    = metric{"omnidaemon_tasks_total", counter, "What agents reported to the stream of metrics: task_received, task_processed, task_failed and others.", []string{"event", "topic", "agent"}, either}
 	taskDuration  = metric{"omnidaemon_task_duration_seconds", histogram, "How long agents say that they worked on a task.", []string{"topic", "agent"}, either}
 	busEvents     = metric{"omnidaemon_bus_events_total", counter, "What the event bus reported to omni-metrics: processed, reclaim_attempt, reclaimed, dlq_push.", []string{"event", "topic", "group"}, either}
-	reportsLost   = metric{"omnidaemon_reports_lost_total", counter, "Reports that are not in the three above: dropped, for too many came at once, or unreadable.", []string{"reason"}, either}
+	reportsLost   = metric{"omnidaemon_reports_lost_total", counter, "Reports that are not in the three above: too_long, or unreadable.", []string{"reason"}, either}
 	busUp         = metric{"omnidaemon_bus_up", gauge, "Whether the last look at the event bus succeeded; if not, there are none of the following.", nil, either}
 	streamLength  = metric{"omnidaemon_stream_length", gauge, "Entries of a topic's stream.", []string{"topic"}, either}
 	groupLag      = metric{"omnidaemon_group_lag", gauge, "Entries that a consumer group has not been given; missing where Redis cannot tell.", []string{"topic", "group"}, either}
@@ -128,7 +129,7 @@ var (
 // table is every metric, as the documentation lists them.
 func table() []*metric {
 	return []*metric{
-		&buildInfo, &ready,
+		&buildInfo, &logLines, &ready,
 		&clientsNow, &clientsMax, &clientsBlocked, &clientsWaiting, &clientsAccepted, &clientsRejected, &clientBuffers, &receivedBytes, &sentBytes,
 		&protocolErrors, &commandsTotal, &commandsRejected, &commandsFailed, &commandDuration, &errorReplies, &denials, &findings, &findingsRefused,
 		&findingsUnknown,
@@ -174,6 +175,16 @@ func Names(backend string) (names []string) {
 
 func (m *metric) opts() prometheus.Opts {
 	return prometheus.Opts{Namespace: namespace, Name: m.name, Help: m.help}
+}
+
+// counting is a counter that is kept elsewhere, with these labels.
+func (m *metric) counting(count func() int64, labels ...string) prometheus.Collector {
+	o := prometheus.CounterOpts(m.opts())
+	o.ConstLabels = prometheus.Labels{}
+	for i, name := range m.labels {
+		o.ConstLabels[name] = labels[i]
+	}
+	return prometheus.NewCounterFunc(o, func() float64 { return float64(count()) })
 }
 
 func (m *metric) counters() *prometheus.CounterVec {

@@ -1,9 +1,7 @@
 package metrics
 
 import (
-	"bytes"
 	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -16,33 +14,28 @@ import (
 type Tasks struct {
 	runner, bus string // keys of the streams
 
-	mu          sync.Mutex
-	waiting     reports // that are still to be read
-	wake        chan struct{}
-	stop        func()
-	read, spare reports // of the goroutine that reads
-
-	counts map[series]prometheus.Counter // of that goroutine: by what was read, as it was read
-	seen   map[pair]prometheus.Observer
-	shown  shown
+	mu    sync.Mutex
+	known map[string]counted // by what reports say, as they say it: making labels takes longer
+	shown shown
 }
 
-// reports are entries, one behind the other.
-type reports struct {
-	text []byte
-	ends []end
+// counted is where reports that say the same count.
+type counted struct {
+	reports   prometheus.Counter
+	durations prometheus.Observer // nil if they do not tell
 }
 
-// end is where an entry ends in the text.
-type end struct {
-	at  int
-	bus bool
+// reading is what a report said.
+type reading struct {
+	counted
+	seconds float64
 }
 
-// series is what one counter counts.
-type series struct {
-	bus                  bool
-	event, topic, member string
+func (r reading) count() {
+	r.reports.Inc()
+	if r.durations != nil {
+		r.durations.Observe(r.seconds)
+	}
 }
 
 // shown is what Prometheus sees.
@@ -54,10 +47,9 @@ type shown struct {
 }
 
 const (
-	mostWaiting   = 4 << 20  // bytes of reports that wait to be read
-	longestReport = 16 << 10 // bytes of one that is read
-	mostCached    = 1000     // counters that are found at once
-	readEvery     = 100 * time.Millisecond
+	longestReport = 16 << 10 // bytes: it is read while others wait, within 0.2 ms at the worst
+	longestKnown  = 512      // bytes of what a report says that is remembered
+	mostKnown     = 1000
 )
 
 // taskLimits are those of the histogram of processing times, in seconds: agents call language models.
@@ -66,8 +58,7 @@ var taskLimits = []float64{.01, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300}
 func newTasks(prefix string, r prometheus.Registerer) *Tasks {
 	layout := keyspace.Layout{Prefix: prefix}
 	t := &Tasks{
-		runner: layout.MetricsStream(), bus: layout.BusMetrics(), wake: make(chan struct{}, 1),
-		counts: map[series]prometheus.Counter{}, seen: map[pair]prometheus.Observer{},
+		runner: layout.MetricsStream(), bus: layout.BusMetrics(), known: map[string]counted{},
 		shown: shown{
 			tasks: tasksTotal.counters(), events: busEvents.counters(), lost: reportsLost.counters(), durations: taskDuration.histograms(taskLimits),
 			names: newBounded(mostEvents, other), agents: newBounded(mostPairs, pair{other, other}), groups: newBounded(mostPairs, pair{other, other}),
@@ -75,33 +66,16 @@ func newTasks(prefix string, r prometheus.Registerer) *Tasks {
 	}
 	x := &t.shown
 	r.MustRegister(x.tasks, x.events, x.lost, x.durations)
-	for _, reason := range []string{"dropped", "unreadable"} {
+	for _, reason := range []string{"too_long", "unreadable"} {
 		x.lost.WithLabelValues(reason)
 	}
-	quit, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		clock := time.NewTicker(readEvery)
-		defer clock.Stop()
-		for {
-			select {
-			case <-clock.C:
-			case <-t.wake:
-			case <-quit:
-				return
-			}
-			t.readAll()
-		}
-	}()
-	t.stop = sync.OnceFunc(func() { close(quit); <-done })
 	return t
 }
 
-// Added counts an entry that was added to a stream: of the fields and their values in turn, which it does not keep. It never
-// blocks for long: others hold its lock while they copy an entry.
+// Added counts an entry that was added to a stream: of the fields and their values in turn, which it does not keep.
 func (t *Tasks) Added(key []byte, pairs [][]byte) {
 	if bus, ok := t.concerns(key); ok {
-		t.put(bus, data(pairs))
+		t.read(bus, data(pairs)).count()
 	}
 }
 
@@ -112,8 +86,7 @@ func (t *Tasks) Adding(key []byte, pairs [][]byte) (added func()) {
 	if !ok {
 		return nil
 	}
-	text := bytes.Clone(data(pairs))
-	return func() { t.put(bus, text) }
+	return t.read(bus, data(pairs)).count
 }
 
 func (t *Tasks) concerns(key []byte) (bus, ok bool) {
@@ -121,93 +94,76 @@ func (t *Tasks) concerns(key []byte) (bus, ok bool) {
 	return bus, bus || string(key) == t.runner
 }
 
-// data is the value of the field of that name, nothing if it is too long.
+// data is the value of the field of that name.
 func data(pairs [][]byte) []byte {
 	for i := 0; i+1 < len(pairs); i += 2 {
-		if string(pairs[i]) == "data" && len(pairs[i+1]) <= longestReport {
+		if string(pairs[i]) == "data" {
 			return pairs[i+1]
 		}
 	}
 	return nil
 }
 
-// put has a report read soon.
-func (t *Tasks) put(bus bool, text []byte) {
-	t.mu.Lock()
-	w := &t.waiting
-	room := len(w.text)+len(text) <= mostWaiting
-	if room {
-		w.text = append(w.text, text...)
-		w.ends = append(w.ends, end{len(w.text), bus})
-	}
-	hurry := len(w.text) > mostWaiting/2
-	t.mu.Unlock()
-	if !room {
-		t.shown.lost.WithLabelValues("dropped").Inc()
-	}
-	if hurry {
-		select {
-		case t.wake <- struct{}{}:
-		default:
-		}
-	}
-}
-
-// readAll reads what waits.
-func (t *Tasks) readAll() {
-	t.mu.Lock()
-	t.read, t.waiting = t.waiting, reports{t.spare.text[:0], t.spare.ends[:0]}
-	t.mu.Unlock()
-	from := 0
+// read reads a report. That happens where it is added, while it is in the processor's cache: keeping it for another goroutine
+// would cost more.
+func (t *Tasks) read(bus bool, said []byte) reading {
 	var r report
-	for _, e := range t.read.ends {
-		if r.read(t.read.text[from:e.at]) {
-			t.count(e.bus, &r)
-		} else {
-			t.shown.lost.WithLabelValues("unreadable").Inc()
-		}
-		from = e.at
+	switch {
+	case len(said) > longestReport:
+		return reading{counted: counted{reports: t.shown.lost.WithLabelValues("too_long")}}
+	case !r.read(said):
+		return reading{counted: counted{reports: t.shown.lost.WithLabelValues("unreadable")}}
+	case bus:
+		r.agent, r.timed = nil, false
+	default:
+		r.group = nil
 	}
-	t.spare = t.read
+	return reading{t.of(bus, &r), r.seconds}
 }
 
-// count counts a report. Which counter that is, is remembered by what the report says: making labels takes longer.
-func (t *Tasks) count(bus bool, r *report) {
-	member := r.agent
-	if bus {
-		member = r.group
+// of finds where a report counts.
+func (t *Tasks) of(bus bool, r *report) counted {
+	var room [longestKnown]byte
+	says := append(room[:0], kindOf(bus, r.timed))
+	for _, part := range [...][]byte{r.event, r.topic, r.agent, r.group} { // in none is a quote that is not escaped
+		says = append(append(says, '"'), part...)
 	}
-	counter := t.counts[series{bus, string(r.event), string(r.topic), string(member)}]
-	if counter == nil {
-		counter = t.counter(series{bus, string(r.event), string(r.topic), string(member)})
-	}
-	counter.Inc()
-	if !r.processed || bus {
-		return
-	}
-	duration := t.seen[pair{string(r.topic), string(r.agent)}]
-	if duration == nil {
-		p := t.shown.agents.of(pair{label(string(r.topic)), label(string(r.agent))})
-		duration = t.shown.durations.WithLabelValues(p.topic, p.member)
-		if len(t.seen) < mostCached {
-			t.seen[pair{string(r.topic), string(r.agent)}] = duration
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c, ok := t.known[string(says)]
+	if !ok {
+		if c = t.labelled(bus, r); len(says) <= longestKnown {
+			if len(t.known) >= mostKnown {
+				clear(t.known)
+			}
+			t.known[string(says)] = c
 		}
 	}
-	duration.Observe(r.processing)
+	return c
 }
 
-func (t *Tasks) counter(s series) (c prometheus.Counter) {
+// kindOf tells reports apart that count in different places.
+func kindOf(bus, timed bool) byte {
+	switch {
+	case bus:
+		return 'b'
+	case timed:
+		return 't'
+	}
+	return 'r'
+}
+
+func (t *Tasks) labelled(bus bool, r *report) (c counted) {
 	x := &t.shown
-	event, p := x.names.of(label(s.event)), pair{label(s.topic), label(s.member)}
-	if s.bus {
-		p = x.groups.of(p)
-		c = x.events.WithLabelValues(event, p.topic, p.member)
-	} else {
-		p = x.agents.of(p)
-		c = x.tasks.WithLabelValues(event, p.topic, p.member)
+	event, topic := x.names.of(label(text(r.event))), label(text(r.topic))
+	if bus {
+		p := x.groups.of(pair{topic, label(text(r.group))})
+		return counted{reports: x.events.WithLabelValues(event, p.topic, p.member)}
 	}
-	if len(t.counts) < mostCached {
-		t.counts[s] = c
+	p := x.agents.of(pair{topic, label(text(r.agent))})
+	c.reports = x.tasks.WithLabelValues(event, p.topic, p.member)
+	if r.timed {
+		c.durations = x.durations.WithLabelValues(p.topic, p.member)
 	}
 	return c
 }

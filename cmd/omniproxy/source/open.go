@@ -3,13 +3,16 @@ package source
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -120,8 +123,15 @@ func newSource(name string, options *redis.Options, o Options) *Source {
 // answering returns the source if its server answers.
 func (s *Source) answering(ctx context.Context) (*Source, error) {
 	err := s.Redis.Ping(ctx).Err()
-	if err != nil && strings.HasPrefix(err.Error(), "NOAUTH") {
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case err == nil:
+	case strings.HasPrefix(err.Error(), "NOAUTH"):
 		err = errors.New("the server wants a password: set OMNIPROXY_REQUIREPASS, or put it into the URL (NOAUTH)")
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+		err = errors.New("the server closed the connection without an answer; if it speaks TLS, name it by its URL, rediss://HOST:PORT")
+	case errors.As(err, &unknown):
+		err = errors.New("the server's certificate is of a CA that is not trusted here: name the CA's file in SSL_CERT_FILE")
 	}
 	if err != nil {
 		s.Close()

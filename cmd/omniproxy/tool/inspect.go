@@ -110,7 +110,7 @@ func InspectResults(ctx context.Context, s *source.Source, f Filter) (l Listing,
 	for start := int64(0); len(l.Objects) < f.Limit; start += batchEntries {
 		ids, err := taskIDs(ctx, s, f, start)
 		if err != nil || len(ids) == 0 {
-			return l.sum(gone), failed(s, err)
+			return l.sum(gone, f), failed(s, err)
 		}
 		keys := make([]string, len(ids))
 		for i, id := range ids {
@@ -128,12 +128,16 @@ func InspectResults(ctx context.Context, s *source.Source, f Filter) (l Listing,
 		}
 		gone += len(ids) - found
 	}
-	return l.sum(gone), nil
+	return l.sum(gone, f), nil
 }
 
-func (l Listing) sum(gone int) Listing {
+// sum says how many results there are. Of a task that was asked for by name nobody knows whether the index has it.
+func (l Listing) sum(gone int, f Filter) Listing {
 	l.Summary = plural(len(l.Objects), "result")
-	if gone > 0 {
+	switch {
+	case f.Task != "":
+		l.Summary += " of the task " + f.Task
+	case gone > 0:
 		l.Summary += fmt.Sprintf("; of %s in the index the result is gone", plural(gone, "task"))
 	}
 	return l

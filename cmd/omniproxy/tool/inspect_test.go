@@ -159,8 +159,8 @@ bad             never        8 B  not JSON
 	for f, want := range map[tool.Filter]string{
 		{Limit: 1}:                 "1 result; of 1 task in the index the result is gone\n",
 		{Agent: "b", Topic: "t:u"}: "1 result; of 1 task in the index the result is gone\n",
-		{Task: "two"}:              "1 result\n",
-		{Task: "none"}:             "0 results; of 1 task in the index the result is gone\n",
+		{Task: "two"}:              "1 result of the task two\n",
+		{Task: "none"}:             "0 results of the task none\n",
 	} {
 		if got := shown(t, tool.InspectResults, s, f); !strings.Contains(got, want) {
 			t.Errorf("%+v: %s", f, got)
