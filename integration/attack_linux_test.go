@@ -176,7 +176,7 @@ func (v *victim) endure(name string, attackers int, attack func(ctx context.Cont
 
 // dial connects from an address of loopback that is not the good client's. It returns nil where that fails, as it may.
 func (v *victim) dial(ctx context.Context) net.Conn {
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}, Timeout: 10 * time.Second}
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 9)}, Timeout: 10 * time.Second}
 	nc, err := d.DialContext(ctx, "tcp", v.addr)
 	if err != nil {
 		return nil

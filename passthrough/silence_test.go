@@ -181,7 +181,7 @@ func TestAScriptMayRunLong(t *testing.T) {
 func TestASlowClientIsNotTakenForASilentRedis(t *testing.T) {
 	s := newScript(t)
 	proxy, _ := serve(t, s.addr, func(o *Options, v *resp.Server) {
-		o.ReadTimeout = 300 * time.Millisecond
+		o.ReadTimeout = time.Second
 	})
 	c := connect(t, proxy)
 	c.send("GET a", "GET b")
@@ -193,7 +193,7 @@ func TestASlowClientIsNotTakenForASilentRedis(t *testing.T) {
 	up.expect("*2 $3 GET $1 c")
 	const size = 32 << 20 // more than sockets hold
 	go fmt.Fprintf(up, "$%d\r\n%s\r\n+c\r\n", size, strings.Repeat("x", size))
-	time.Sleep(900 * time.Millisecond) // longer than Redis may be silent
+	time.Sleep(1500 * time.Millisecond) // longer than Redis may be silent
 	if n, err := io.CopyN(io.Discard, c.in, size+int64(len("$33554432\r\n\r\n"))); err != nil {
 		t.Fatalf("%d bytes, %v", n, err)
 	}

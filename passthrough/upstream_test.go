@@ -126,7 +126,9 @@ func TestTLSToRedis(t *testing.T) {
 			addr, _ := serve(t, redis, func(o *Options, _ *resp.Server) {
 				o.URL = "rediss://:secret@" + redis + "/2" + tt.query
 				o.TLSConfig, o.Passthrough = tt.config, false
-				o.QueueTimeout = 50 * time.Millisecond
+				if tt.fails != nil {
+					o.QueueTimeout = 50 * time.Millisecond
+				}
 				o.Events.Found = func(f Found) { found <- f }
 				o.Events.Lost = func(err error, _ time.Duration) { lost <- err }
 			})
