@@ -5,6 +5,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -274,6 +278,39 @@ func TestTheAuditIsAFileOfLines(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a client has the server remember counts as what it sends, under --client-memory.
+func TestWhoHasMuchRememberedGoes(t *testing.T) {
+	onBoth(t, []string{"--client-memory", "4mb"}, func(t *testing.T, o *omniproxy) {
+		o.do("SET", "a", "1")
+		commands := []string{"SUBSCRIBE"}
+		if o.Dir != "" {
+			commands = append(commands, "WATCH", "BLPOP")
+		}
+		for _, command := range commands {
+			nc, err := net.Dial("tcp", o.Addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			nc.SetDeadline(time.Now().Add(time.Minute))
+			var words []string
+			for i := range 20000 { // a request of 300 KB
+				words = append(words, fmt.Sprint("name ", i))
+			}
+			if command == "BLPOP" {
+				words = append(words, "0")
+			}
+			go fmt.Fprint(nc, request(append([]string{command}, words...)...), request("PING"))
+			if _, err := io.Copy(io.Discard, nc); errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("%s may keep as much as it likes", command)
+			}
+			nc.Close()
+		}
+		if got := o.do("GET", "a"); got != "1" {
+			t.Errorf("the other client got %v", got)
+		}
+	})
 }
 
 func TestFlagsThatMakeNoSenseAreRefused(t *testing.T) {

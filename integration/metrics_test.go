@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -115,11 +116,12 @@ func TestOnlyReportsThatWereWrittenCount(t *testing.T) {
 		}
 		o.do(report("last")...)
 		counted := func(event string) string {
-			return o.series()[fmt.Sprintf(`omniproxy_omnidaemon_tasks_total{agent="a",backend=%q,event=%q,topic="t"}`, backend, event)]
+			n := o.series()[fmt.Sprintf(`omniproxy_omnidaemon_tasks_total{agent="a",backend=%q,event=%q,topic="t"}`, backend, event)]
+			return cmp.Or(n, "0")
 		}
 		o.eventually("counted", func() bool { return counted("last") == "1" })
 		for event, want := range map[string]string{"plain": "1", "transaction": "1", "whole": "1",
-			"refused": "", "discarded": "", "aborted": "", "watched": "", "failed": ""} {
+			"refused": "0", "discarded": "0", "aborted": "0", "watched": "0", "failed": "0"} {
 			if got := counted(event); got != want {
 				t.Errorf("%s: counted %q, want %q", event, got, want)
 			}

@@ -27,6 +27,7 @@ type Client struct {
 	Multi   atomic.Int32 // commands queued inside MULTI; -1 outside
 	Queued  atomic.Int64 // bytes of their arguments
 	Watch   atomic.Int32 // keys watched
+	Kept    atomic.Int64 // bytes that the backend keeps for it besides: keys that it watches, the command that it waits with
 	Lost    atomic.Bool  // one of them changed: EXEC will fail
 	Sub     atomic.Int32 // channels, patterns, shard channels
 	PSub    atomic.Int32

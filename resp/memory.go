@@ -9,7 +9,7 @@ import (
 )
 
 // memory is what all clients let a server hold: requests that have not come whole, commands queued in transactions, replies
-// that are not read. Who wants more than there is goes, or who holds more than that: as with Redis' maxmemory-clients, it is
+// that are not read, subscriptions, keys that are watched or waited for. Who wants more than there is goes, or who holds more than that: as with Redis' maxmemory-clients, it is
 // the largest who is ended, and the others do not notice.
 //
 // Only clients that hold much are known here; its lock is a leaf but for those of their Outs.
@@ -87,7 +87,8 @@ func (m *memory) largest() (largest *Session) {
 // holds is how much the client lets the server hold, if its reader has a buffer of so many bytes. It may be called from any
 // goroutine.
 func (s *Session) holds(buffer int64) int64 {
-	return buffer + s.Client.Queued.Load() + int64(s.Out.Len())
+	c := &s.Client
+	return buffer + c.Queued.Load() + c.Kept.Load() + c.hears.bytes.Load() + int64(s.Out.Len())
 }
 
 // account notes what the client lets the server hold now. It is called with the turn; it reports false if the client was

@@ -197,8 +197,8 @@ func (s *Session) resume() {
 	s.served = s.served || leaves && s.waitsData
 	if !s.waiting && (s.hungUp.Load() || s.reader.Pending() > 0 || leaves) {
 		s.proceed()
-	} else if resumed {
-		s.register()
+	} else if !resumed || s.register() {
+		s.account()
 	}
 	if resumed {
 		s.server.pause.passed(s)

@@ -3,6 +3,7 @@ package resp
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/omniproxy/omniproxy/resp/acl"
@@ -278,21 +279,30 @@ const (
 type subscriptions struct {
 	mu    sync.Mutex
 	names [topics]map[string]struct{}
+	bytes atomic.Int64
 }
+
+// subscriptionBytes is what a subscription costs besides its name, here and in the backend.
+const subscriptionBytes = 400
 
 // Hear tells that the client has subscribed, or does not hear that any more. The backend calls it, from any goroutine.
 func (c *Client) Hear(kind Topic, name string, hears bool) {
 	c.hears.mu.Lock()
 	defer c.hears.mu.Unlock()
 	names := &c.hears.names[kind]
-	if !hears {
-		delete(*names, name)
+	_, heard := (*names)[name]
+	switch {
+	case heard == hears:
 		return
-	}
-	if *names == nil {
+	case heard:
+		delete(*names, name)
+		c.hears.bytes.Add(-int64(subscriptionBytes + len(name)))
+		return
+	case *names == nil:
 		*names = map[string]struct{}{}
 	}
 	(*names)[name] = struct{}{}
+	c.hears.bytes.Add(int64(subscriptionBytes + len(name)))
 }
 
 // HearNothing tells that the client hears nothing any more.
@@ -300,6 +310,7 @@ func (c *Client) HearNothing() {
 	c.hears.mu.Lock()
 	defer c.hears.mu.Unlock()
 	clear(c.hears.names[:])
+	c.hears.bytes.Store(0)
 }
 
 // hearsTooMuch reports whether there is a subscription that rights do not allow.

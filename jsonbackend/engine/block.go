@@ -31,8 +31,12 @@ type waiter struct {
 	timer    *time.Timer
 	timedOut func(w *wire.Writer)
 	lost     error
+	bytes    int64         // that it keeps
 	took     time.Duration // to find that it has to wait
 }
+
+// waitBytes is what waiting for a key costs besides its name.
+const waitBytes = 400
 
 // queue is who waits for a key, in the order they came: served in this order by whoever writes the key.
 type queue struct {
@@ -68,6 +72,8 @@ func (c *Call) Block(w Wait) {
 	for _, k := range w.Keys {
 		p.enter(string(k))
 	}
+	p.bytes = int64(size(p.args) + size(w.Keys) + waitBytes*len(p.places))
+	c.conn.s.Client.Kept.Add(p.bytes)
 	if w.Timeout > 0 {
 		p.timer = time.AfterFunc(w.Timeout, p.timeout)
 	}
@@ -144,6 +150,7 @@ func (p *waiter) leave() {
 	p.conn.wait = nil
 	delete(p.conn.e.waiting, p.conn.s.Client.ID)
 	p.conn.s.Client.Blocked.Store(false)
+	p.conn.s.Client.Kept.Add(-p.bytes)
 	if p.timer != nil {
 		p.timer.Stop()
 	}

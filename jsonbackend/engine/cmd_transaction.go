@@ -160,7 +160,11 @@ func (c *Conn) watch(tx *Tx, key string) {
 	w := &watchedKey{tx.db, key, e != nil && tx.expired(e)}
 	watchers[c] = w
 	c.watched = append(c.watched, w)
+	c.s.Client.Kept.Add(int64(watchBytes + len(key)))
 }
+
+// watchBytes is what watching a key costs besides its name.
+const watchBytes = 400
 
 // spoil makes the transactions fail that watch a key which changed at now. A key whose time is over is as good as none, and
 // from none to none is no change; existed is whether it was there before, in whatever state.
@@ -195,6 +199,7 @@ func (c *Conn) unwatch() {
 				delete(w.db.watched, w.key)
 			}
 		}
+		c.s.Client.Kept.Add(-int64(watchBytes + len(w.key)))
 	}
 	c.watched = nil
 	c.s.Client.Lost.Store(false)

@@ -5,7 +5,7 @@ package command
 func own() []*Spec {
 	return []*Spec{
 		{FullName: "omniproxy", Arity: -2, Doc: "What omniproxy tells of itself."},
-		{FullName: "omniproxy|help", Arity: 2, Flags: Loading | Stale, Categories: CatSlow, Doc: "Lists the subcommands of OMNIPROXY."},
+		{FullName: "omniproxy|help", Arity: 2, Flags: Loading | Stale, Categories: CatAdmin | CatSlow | CatDangerous, Doc: "Lists the subcommands of OMNIPROXY."},
 		{FullName: "omniproxy|violations", Arity: 2, Flags: Admin | NoScript | Loading | Stale, Categories: CatAdmin | CatSlow | CatDangerous, Doc: "Writes that broke a rule of OmniDaemon's key layout."},
 	}
 }
