@@ -11,7 +11,7 @@ import (
 type Limits struct {
 	Strangers      int   // who have not logged in though they must, or not ended their TLS handshake; at most all clients
 	StrangerMemory int64 // bytes that these may let the server hold
-	Memory         int64 // bytes that all clients may: of requests that have not come whole, transactions and unread replies
+	Memory         int64 // bytes that all clients may: of requests that have not come whole, transactions, unread replies, and what they have remembered
 }
 
 // SetLimits is for any time; who is connected stays.

@@ -58,7 +58,7 @@ type serveWord struct {
 	MaxClients            string `scope:"backend" reload:"" group:"Exposure" placeholder:"N" default:"10000" help:"clients at a time"`
 	MaxUnauthenticated    string `scope:"backend" reload:"" group:"Exposure" placeholder:"N" default:"0" help:"of these, who have to log in and have not; one more, and who came first is closed; 0 is as many as clients"`
 	UnauthenticatedMemory string `scope:"backend" reload:"" group:"Exposure" placeholder:"SIZE" default:"64mb" help:"what these may make omniproxy hold, together; 0 is no bound"`
-	ClientMemory          string `scope:"backend" reload:"" group:"Exposure" placeholder:"SIZE" default:"1gb" help:"requests that have not come whole, transactions and unread replies of all clients; beyond it who holds most is closed; 0 is no bound"`
+	ClientMemory          string `scope:"backend" reload:"" group:"Exposure" placeholder:"SIZE" default:"1gb" help:"requests that have not come whole, transactions, unread replies and subscriptions of all clients; beyond it who holds most is closed; 0 is no bound"`
 	ConnectionRate        string `scope:"listener" reload:"" group:"Exposure" placeholder:"N" default:"0" help:"connections a second from one address; others are closed; 0 is any number"`
 	RateLimit             string `scope:"listener" reload:"" group:"Exposure" placeholder:"N" default:"0" help:"commands a second of one client; what comes faster waits; 0 is any number"`
 	Deny                  string `scope:"listener" reload:"" list:"" group:"Exposure" placeholder:"LIST" help:"commands that do not exist for clients, such as flushall,config|set,@dangerous"`
